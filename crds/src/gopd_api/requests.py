@@ -1,0 +1,179 @@
+"""Requests: the only input of an image, written by the planner and read again by the class that wrote it.
+
+Everything is resolved here: paths are absolute, every teacher has its reward scale, nothing is left to a default of
+the reader. A request does not say how the work is done: verl options are the trainer's own.
+"""
+
+import hashlib
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from gopd_api.base import Model, ModelUri, Name, Path, Text
+from gopd_api.evaluation import EvaluationSampling, Task
+from gopd_api.training import (
+    Checkpoints,
+    Data,
+    Domain,
+    Dtype,
+    Importance,
+    Optimization,
+    RewardScale,
+    Sampling,
+    Student,
+)
+
+TRAIN_VERSION = "gopd.io/train/v1"
+EVAL_VERSION = "gopd.io/eval/v1"
+
+
+class Request(Model):
+    """What every request can do: name itself by its content."""
+
+    def digest(self) -> str:
+        """`sha256:` and the digest of the canonical JSON: reports carry it, ConfigMaps are named by it."""
+        return "sha256:" + hashlib.sha256(self.model_dump_json(by_alias=True, exclude_none=True).encode()).hexdigest()
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The request in `text`; raises pydantic.ValidationError, also for a version that is not known."""
+        return cls.model_validate_json(text)
+
+
+class JobIdentity(Model):
+    """Which object the work belongs to."""
+
+    namespace: Text
+    name: Name
+    uid: Text
+
+
+class ScoredTeacher(Model):
+    """A teacher with everything decided: its own reward scale, and its reference where one is needed."""
+
+    name: Name
+    model: ModelUri
+    domains: list[Domain]
+    """Empty: every sample (single teacher)."""
+    reward_scale: RewardScale
+    reference: ModelUri | None
+    """None exactly when the reward scale is 1: the reference cancels and is not loaded."""
+    context: int | None = None
+    dtype: Dtype
+    tensor_parallel: int
+    replicas: int
+
+
+class Pools(Model):
+    """GPUs a node and nodes, for the trainer and for the teachers with their references. On a CPU: logical places."""
+
+    trainer_gpus_per_node: int
+    trainer_nodes: int
+    teacher_gpus_per_node: int
+    teacher_nodes: int
+
+
+class TrainPaths(Model):
+    """Where training reads and writes; absolute."""
+
+    checkpoints: Path
+    """Folder of checkpoints to resume from: `global_step_<n>`."""
+    exports: Path
+    """Folder of Hugging Face exports: `step-<n>`."""
+    progress: Path
+    report: Path
+    scratch: Path
+    """Folder for logs, converted data and spooled metrics."""
+
+
+class TrackingRequest(Model):
+    """The MLflow run to attach to; created when the job's uid has none yet."""
+
+    uri: Text | None
+    """None: no tracking."""
+    experiment: Text
+    run_name: Text
+    parent_run_name: Text | None = None
+    tags: dict[str, str] = {}
+
+
+class TrainLimits(Model):
+    """When training gives up."""
+
+    stall_after_seconds: int
+    failed_samples_share: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Share of a step's samples whose generation or scoring may fail."""
+    save_before_unix: float | None = None
+    """Save and end before this time (seconds since 1970): the attempt's deadline."""
+
+
+class TrainRequest(Request):
+    """Train the student from its start, or from the newest whole checkpoint."""
+
+    version: Literal["gopd.io/train/v1"] = TRAIN_VERSION
+    job: JobIdentity
+    attempt: int
+    student: Student
+    teachers: Annotated[list[ScoredTeacher], Field(min_length=1)]
+    importance: Importance
+    aggregation: Literal["token-mean", "sequence-mean"]
+    estimator: Literal["sampled-token"]
+    data: Data
+    sampling: Sampling
+    optimization: Optimization
+    checkpoints: Checkpoints
+    accelerator: Literal["gpu", "cpu"]
+    cpu_threads: int | None = None
+    pools: Pools
+    paths: TrainPaths
+    tracking: TrackingRequest
+    limits: TrainLimits
+    overrides: dict[str, str | int | float | bool] = {}
+
+
+class EvalSubject(Model):
+    """A model to measure."""
+
+    name: Name
+    model: ModelUri
+    role: Literal["student", "teacher", "other"] = "other"
+    step: int | None = None
+    """Training step of a student's checkpoint; 0 at the start."""
+    group: Text | None = None
+    """Repeats (seeds) of one setting share a group."""
+    repeat: int | None = None
+    """Which repeat of its group: the seed."""
+
+
+class EvalTask(Task):
+    """A task with its name and teacher decided and its data path absolute."""
+
+    name: Name
+
+
+class EvalPaths(Model):
+    """Where evaluation reads and writes; absolute."""
+
+    store: Path
+    """Folder of generations and grades, keyed by digests and shared by all evaluations of a storage root."""
+    report: Path
+    """File of the EvalReport that `grade` writes."""
+    comparison: Path
+    """File of the Comparison that `compare` writes."""
+    progress: Path
+
+
+class EvalRequest(Request):
+    """Measure every subject on every task; `compare` then sets them against the baseline."""
+
+    version: Literal["gopd.io/eval/v1"] = EVAL_VERSION
+    job: JobIdentity
+    subjects: Annotated[list[EvalSubject], Field(min_length=1)]
+    baseline: Name
+    tasks: Annotated[list[EvalTask], Field(min_length=1)]
+    sampling: EvaluationSampling
+    accelerator: Literal["gpu", "cpu"]
+    gpus: int = 0
+    cpu_threads: int | None = None
+    paths: EvalPaths
+    tracking: TrackingRequest
