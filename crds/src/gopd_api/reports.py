@@ -63,6 +63,19 @@ class TrainReport(Model):
     metrics: dict[str, float] = {}
 
 
+class EvalProgress(Model):
+    """How an evaluation stands: answers drawn, or samples graded, of the subject and task at hand."""
+
+    version: Literal["gopd.io/eval-progress/v1"] = "gopd.io/eval-progress/v1"
+    request_digest: Digest
+    phase: Literal["loading", "generating", "grading", "comparing", "finished", "failed"]
+    subject: str | None = None
+    task: str | None = None
+    done: int = 0
+    total: int = 0
+    heartbeat: str
+
+
 class Counts(Model):
     """What became of the samples. correct + wrong + truncated + no_answer + error = samples."""
 

@@ -1,0 +1,1 @@
+"""One MLflow run a job, over restarts and outages."""
