@@ -1,0 +1,76 @@
+"""verl's agent loop with the project's scoring: each sample by its own domain's teacher and reference.
+
+verl's own loop asks one teacher. This one asks the routed teacher and, where the reward scale is not 1, the routed
+reference, and hands the loss four columns a token (see `routes`). Failed samples are written down before verl hides them.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ
+
+from gopd_trainer.core.routes import Route, route_of
+from gopd_trainer.shell import events
+
+# verl decorates the class with @ray.remote; the class underneath has no public name.
+_Worker = AgentLoopWorkerTQ.__ray_metadata__.modified_class
+
+
+class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
+    """Generates with the student and scores with the sample's teacher and reference."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.routes = [Route(**{**route, "domains": tuple(route["domains"])}) for route in self.config.gopd.routes]
+        self.failures = Path(self.config.gopd.scratch) / events.FAILURES
+
+    async def _run_agent_loop(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._run_agent_loop(*args, **kwargs)
+        except Exception as error:  # recorded and raised again: verl counts the sample as failed without a word
+            events.write(self.failures, "failed", error=f"{type(error).__name__}: {error}"[:2000])
+            raise
+
+    async def _compute_score(self, outputs: list[Any], kwargs: dict[str, Any]) -> None:
+        # The objective has no task reward; verl wants a number.
+        outputs[-1].reward_score = 0.0
+        outputs[-1].extra_fields["reward_extra_info"] = {}
+
+    async def _compute_teacher_logprobs(
+        self,
+        output: Any,
+        prompt_ids: list[int],
+        response_ids: list[int],
+        validate: bool,
+        sample_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        if validate:
+            return
+        domain = (sample_kwargs or {}).get(self.teacher_key)
+        route = route_of(self.routes, domain.item() if hasattr(domain, "item") else domain)
+        asked = [route.teacher] if route.reference is None else [route.teacher, route.reference]
+        answers = await asyncio.gather(
+            *[
+                self.teacher_server_manager.compute_teacher_logprobs_single(
+                    sequence_ids=prompt_ids + response_ids, routing_key=key
+                )
+                for key in asked
+            ]
+        )
+        ids, teacher = answers[0]
+        reference = answers[1][1] if route.reference is not None else torch.zeros_like(teacher)
+        scale = torch.full_like(teacher, route.reward_scale)
+        index = torch.full_like(teacher, float(route.index))
+        output.extra_fields["teacher_ids"] = ids
+        output.extra_fields["teacher_logprobs"] = torch.cat([teacher, reference, scale, index], dim=-1).float()
+
+
+class GopdAgentLoopManager(AgentLoopManagerTQ):  # type: ignore[misc]
+    """verl's manager with the project's workers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.agent_loop_workers_class = ray.remote(GopdAgentLoopWorker)

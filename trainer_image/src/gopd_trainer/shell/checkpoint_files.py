@@ -1,0 +1,107 @@
+"""Checkpoints on disk: sealed when whole, listed for resuming, exported as Hugging Face folders, removed when old.
+
+Which one is used or removed is decided in `core.checkpoints`. Files are flushed before the seal is written, so that a
+seal survives only with what it names.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from gopd_trainer.core.checkpoints import SEAL, Found, Seal
+
+PREFIX = "global_step_"
+EXPORTED = Path("actor") / "huggingface"
+"""Where verl puts the Hugging Face model within a checkpoint."""
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a name beside it, flushed, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def seal(folder: Path, step: int, world_size: int, identity: str) -> None:
+    """Declare the checkpoint in `folder` whole: flush every file, then write down their sizes."""
+    sizes: dict[str, int] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != SEAL:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            sizes[str(path.relative_to(folder))] = path.stat().st_size
+    write_atomically(folder / SEAL, json.dumps(asdict(Seal(step, sizes, world_size, identity)), indent=1))
+
+
+def list_checkpoints(root: Path) -> list[Found]:
+    """Every `global_step_<n>` below `root`, whole or not."""
+    found = []
+    for folder in sorted(root.glob(f"{PREFIX}*")):
+        number = folder.name.removeprefix(PREFIX)
+        if folder.is_dir() and number.isdigit():
+            sizes = {
+                str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()
+            }
+            found.append(Found(int(number), str(folder), _read_seal(folder / SEAL), sizes))
+    return found
+
+
+def _read_seal(path: Path) -> Seal | None:
+    try:
+        return Seal(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        # Torn or not there: the checkpoint is not whole, which is what None says.
+        return None
+
+
+def remove(root: Path, step: int) -> None:
+    """Remove a checkpoint; its seal first, so that a half removed one is not taken for whole."""
+    folder = root / f"{PREFIX}{step}"
+    (folder / SEAL).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def export(checkpoint: Path, target: Path, dtype: str) -> str:
+    """Put the checkpoint's Hugging Face folder at `target`, by links, and return the digest of its weights.
+
+    `dtype` is written into config.json as the precision of the weights, which verl leaves at bfloat16. Does nothing
+    but compute the digest when `target` is there already: it is renamed to that name only when it is whole.
+    """
+    if not target.exists():
+        source = checkpoint / EXPORTED
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial, copy_function=os.link)
+        _set_dtype(partial / "config.json", dtype)
+        partial.rename(target)
+    return digest(target)
+
+
+def _set_dtype(path: Path, dtype: str) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("torch_dtype", None)
+    config["dtype"] = dtype
+    write_atomically(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def digest(folder: Path) -> str:
+    """sha256 over the names and contents of the weight files of a Hugging Face folder."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        total.update(path.name.encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return f"sha256:{total.hexdigest()}"
+
+
+def weights_bytes(folder: Path) -> Mapping[str, int]:
+    """Sizes of the weight files of a Hugging Face folder."""
+    return {path.name: path.stat().st_size for path in folder.glob("*.safetensors")}

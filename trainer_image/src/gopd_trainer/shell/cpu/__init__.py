@@ -1,0 +1,1 @@
+"""What verl needs to train on processors: a platform, an engine for it, and rollouts by transformers."""

@@ -1,0 +1,108 @@
+"""The training process: looks at the inputs, composes verl's configuration, starts Ray and trains, in one process.
+
+Started by the supervisor, one per attempt (`python -m gopd_trainer.shell.driver REQUEST`). Says everything through the
+event file and its exit code: 0 finished, 3 stopped and saved, 1 failed. It never decides whether to try again.
+"""
+
+import errno
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ray
+from gopd_api.requests import TrainRequest
+
+from gopd_trainer.core import errors
+from gopd_trainer.core.checkpoints import newest_whole
+from gopd_trainer.core.identity import identity
+from gopd_trainer.core.options import options
+from gopd_trainer.shell import checkpoint_files, events, inputs
+
+FINISHED, FAILED, STOPPED = 0, 1, 3
+
+
+def main(path: str) -> int:
+    """Train as the request in `path` says and return the exit code."""
+    request = TrainRequest.read(Path(path).read_text(encoding="utf-8"))
+    record = Path(request.paths.scratch) / events.NAME
+    try:
+        return train(request, record)
+    except Exception as error:  # the one place where any failure becomes a recorded reason
+        traceback.print_exc()
+        known = explained(error)
+        events.write(record, "failed", reason=known.reason, message=str(known))
+        return FAILED
+
+
+def train(request: TrainRequest, record: Path) -> int:
+    """Prepare and run; returns FINISHED or STOPPED."""
+    folders = inputs.model_folders(request)
+    rows = inputs.convert_data(request, inputs.check_tokenizers(request, folders))
+    world = request.pools.trainer_gpus_per_node * request.pools.trainer_nodes
+    found = checkpoint_files.list_checkpoints(Path(request.paths.checkpoints))
+    resume = newest_whole(found, world, identity(request))
+    events.write(record, "inputs", prompts=rows, resume_from=resume.path if resume else None)
+    chosen = options(request, resume.path if resume else None, folders) | {"gopd.identity": identity(request)}
+    run_verl(chosen)
+    stopped = [event for event in events.Reader(record).new() if event["kind"] in ("stopped", "ready")]
+    return STOPPED if stopped and stopped[-1]["kind"] == "stopped" else FINISHED
+
+
+def run_verl(chosen: dict[str, Any]) -> None:
+    """verl's own entry, with its task runner in this process instead of in an actor that imports everything again."""
+    from verl.trainer.main_ppo import TaskRunnerV1, run_ppo
+
+    import gopd_trainer.shell.trainer as trainer
+    from gopd_trainer.shell.compose import compose, validate
+
+    config = compose(chosen)
+    validate(config)
+    runner_class = TaskRunnerV1.__ray_metadata__.modified_class  # verl decorates it with @ray.remote
+
+    class InProcess:
+        """Looks like an actor class and handle to `run_ppo`."""
+
+        @classmethod
+        def remote(cls) -> "InProcess":
+            return cls()
+
+        @property
+        def run(self) -> Any:
+            class Call:
+                @staticmethod
+                def remote(given: Any) -> Any:
+                    events.write(Path(chosen["gopd.scratch"]) / events.NAME, "ready")
+                    runner_class().run(given)
+                    return ray.put(None)
+
+            return Call()
+
+    try:
+        run_ppo(config, task_runner_class=InProcess)
+    except trainer.StopRequested:
+        pass  # saved by the trainer, and told in the event file
+    finally:
+        ray.shutdown()
+
+
+def explained(error: BaseException) -> errors.TrainingError:
+    """What a failure means for the person who reads the report."""
+    from gopd_trainer.shell.trainer import FailedSamples
+
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, errors.TrainingError):
+        return error
+    if isinstance(error, FailedSamples):
+        return errors.TooManyFailedSamples(str(error))
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
+        return errors.DiskFull(f"the storage is full ({text[:300]}); free space, or lower spec.checkpoints.keep")
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "OutOfMemory" in text:
+        remedy = "lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or use more GPUs"
+        return errors.OutOfMemory(f"a process ran out of memory ({text[:300]}); {remedy}")
+    last = text.strip().splitlines()
+    return errors.TrainingError(f"{last[0][:300]} ... {last[-1][:500]}" if len(last) > 1 else text[:1000])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,219 @@
+"""Runs one attempt: starts the training process, watches it, and writes progress, MLflow and the report.
+
+A process of its own, without torch: it outlives a crash of the training and can say what happened. It ends a training
+that gives no sign of life, saves on SIGTERM and SIGINT, and exports each checkpoint. Whether there is another attempt
+is the caller's decision.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gopd_api.reports import Progress, SavedCheckpoint, TrainReport
+from gopd_api.requests import TrainRequest
+from gopd_tracking import Tracker
+
+from gopd_trainer.core.checkpoints import to_remove
+from gopd_trainer.core.options import environment
+from gopd_trainer.shell import checkpoint_files, events, processes
+from gopd_trainer.shell.recording import parameters, tags
+
+WATCH_SECONDS = 0.2
+START_PATIENCE = 600
+"""Seconds until the first sign of life: imports, downloads and Ray on a cold machine."""
+EXIT = {"succeeded": 0, "failed": 1, "stopped": 3}
+
+
+class Supervisor:
+    """One attempt of one request."""
+
+    def __init__(self, request: TrainRequest, path: Path, command: Sequence[str] | None = None) -> None:
+        self.request, self.path = request, path
+        self.scratch = Path(request.paths.scratch)
+        self.record = self.scratch / events.NAME
+        self.log = self.scratch / f"training-{request.attempt}.log"
+        self.command = list(command or [sys.executable, "-m", "gopd_trainer.shell.driver", str(path)])
+        self.digest = request.digest()
+        self.started = time.monotonic()
+        self.last_sign = time.monotonic()
+        self.signals = 0
+        self.failure: tuple[str, str] | None = None
+        self.kill_asked = False
+        self.progress = Progress(request_digest=self.digest, attempt=request.attempt, phase="starting", heartbeat=now())
+
+    def run(self) -> int:
+        """Carry the attempt out and return the exit code: 0 succeeded, 1 failed, 3 stopped and saved."""
+        self._prepare()
+        self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, self.scratch / "tracking")
+        self.tracker.params(parameters(self.request))
+        self.tracker.tags(tags(self.request, self.digest))
+        self.tracker.artifact("train-request.json", self.request.to_json())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        process = processes.start(self.command, self._environment(), self.log)
+        try:
+            code = self._watch(process)
+        finally:
+            processes.end(self.request.job.uid)
+        return self._finish(code)
+
+    def _prepare(self) -> None:
+        paths = self.request.paths
+        for folder in (paths.scratch, paths.checkpoints, paths.exports):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        # Left over from an attempt whose whole tree was killed: they hold memory and ports.
+        processes.end(self.request.job.uid)
+        for name in (events.NAME, events.FAILURES, "stop"):
+            (self.scratch / name).unlink(missing_ok=True)
+        self._write_progress()
+
+    def _environment(self) -> dict[str, str]:
+        chosen = dict(environment(self.request)) | {
+            processes.MARK: self.request.job.uid,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_DEDUP_LOGS": "0",
+            "HYDRA_FULL_ERROR": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "VLLM_NO_USAGE_STATS": "1",
+        }
+        if self.request.accelerator == "cpu" and self.request.cpu_threads:
+            threads = str(self.request.cpu_threads)
+            chosen |= {"GOPD_CPU_THREADS": threads, "OMP_NUM_THREADS": threads}
+        return chosen
+
+    def _asked_to_stop(self, number: int, _: Any) -> None:
+        self.signals += 1
+        if self.signals == 1:
+            say(f"{signal.Signals(number).name}: saving, then ending; again to end at once")
+            (self.scratch / "stop").touch()
+        else:
+            self.kill_asked = True
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> int | None:
+        """Follow the training until it ends; None when it had to be killed."""
+        reader = events.Reader(self.record)
+        limits = self.request.limits
+        while True:
+            ended = process.poll()
+            for event in reader.new():
+                self.last_sign = time.monotonic()
+                self._take(event)
+            if ended is not None:
+                return ended
+            if self.kill_asked:
+                return None
+            if limits.save_before_unix and time.time() > limits.save_before_unix and not self.signals:
+                say("the deadline is near: saving, then ending")
+                self.signals = 1
+                (self.scratch / "stop").touch()
+            patience = max(limits.stall_after_seconds, START_PATIENCE if self.progress.phase == "starting" else 0)
+            silent = time.monotonic() - self.last_sign
+            if silent > patience:
+                self.failure = ("Stalled", f"no sign of life for {silent:.0f} s; see {self.log}")
+                return None
+            time.sleep(WATCH_SECONDS)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event["kind"]
+        if kind == "resumed":
+            self._update(phase="training", step=event["step"], resumed_from=event["step"], total_steps=event["total"])
+            say(f"training from step {event['step']} to {event['total']}")
+        elif kind == "step":
+            self._step(event)
+        elif kind == "saving":
+            self._update(phase="saving")
+        elif kind == "checkpoint":
+            self._checkpoint(event["step"], Path(event["path"]))
+        elif kind == "failed":
+            self.failure = (event["reason"], event["message"])
+        else:
+            self._update()
+
+    def _step(self, event: dict[str, Any]) -> None:
+        metrics = event["metrics"]
+        before, seconds = self.progress.seconds_per_step, metrics.get("perf/seconds_step", 0.0)
+        self._update(
+            phase="training",
+            step=event["step"],
+            total_steps=event["total"],
+            metrics=metrics,
+            seconds_per_step=seconds if before is None else 0.7 * before + 0.3 * seconds,
+        )
+        self.tracker.metrics(event["step"], metrics)
+        shown = {"KL to teacher": "kl/teacher", "loss": "train/loss", "s": "perf/seconds_step"}
+        words = [f"{name} {metrics[key]:.4g}" for name, key in shown.items() if key in metrics]
+        say(f"step {event['step']}/{event['total']}: {', '.join(words)}")
+
+    def _checkpoint(self, step: int, folder: Path) -> None:
+        target = Path(self.request.paths.exports) / f"step-{step}"
+        digest = checkpoint_files.export(folder, target, self.request.student.master_dtype)
+        root = Path(self.request.paths.checkpoints)
+        listed = [found.step for found in checkpoint_files.list_checkpoints(root)]
+        removed = to_remove(listed, self.request.checkpoints.keep, step)
+        for old in removed:
+            checkpoint_files.remove(root, old)
+        saved = SavedCheckpoint(step=step, path=str(folder), export=str(target), digest=digest)
+        kept = [one for one in self.progress.checkpoints if one.step != step]
+        kept = [one.model_copy(update={"path": ""}) if one.step in removed else one for one in kept]
+        self._update(phase="training", checkpoints=sorted([*kept, saved], key=lambda one: one.step))
+        self.tracker.checkpoint(step, str(folder), str(target), digest, {})
+        say(f"checkpoint of step {step}: {target}")
+
+    def _update(self, **changes: Any) -> None:
+        run_id = self.tracker.run_id
+        self.progress = self.progress.model_copy(update={"heartbeat": now(), "mlflow_run_id": run_id, **changes})
+        self._write_progress()
+
+    def _write_progress(self) -> None:
+        checkpoint_files.write_atomically(Path(self.request.paths.progress), self.progress.to_json())
+
+    def _finish(self, code: int | None) -> int:
+        outcome, reason, message = self._judge(code)
+        phase = {"succeeded": "finished", "failed": "failed", "stopped": "stopped"}[outcome]
+        self._update(phase=phase)
+        report = TrainReport(
+            request_digest=self.digest,
+            outcome=outcome,  # type: ignore[arg-type]
+            reason=reason,
+            message=message[:4096],
+            step=self.progress.step,
+            total_steps=self.progress.total_steps,
+            resumed_from=self.progress.resumed_from or 0,
+            seconds=time.monotonic() - self.started,
+            checkpoints=self.progress.checkpoints,
+            mlflow_run_id=self.tracker.run_id,
+            metrics=self.progress.metrics,
+        )
+        self.tracker.artifact("train-report.json", report.to_json())
+        self.tracker.close({"succeeded": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}[outcome])
+        checkpoint_files.write_atomically(Path(self.request.paths.report), report.to_json())
+        say(f"{outcome} ({reason})" + (f": {message}" if message else ""), error=outcome == "failed")
+        return EXIT[outcome]
+
+    def _judge(self, code: int | None) -> tuple[str, str, str]:
+        """Outcome, reason and message of the attempt whose training process ended with `code`."""
+        if self.failure is not None:
+            return "failed", *self.failure
+        if code == 0:
+            return "succeeded", "Completed", ""
+        if code == 3 or self.kill_asked:
+            kept = self.progress.checkpoints[-1].step if self.progress.checkpoints else 0
+            return "stopped", "Terminated", f"asked to stop; step {kept} is saved, the same command goes on from there"
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
+        message = f"the training process ended {how} without saying why; the log {self.log} ends with:\n"
+        return "failed", "OutOfMemory" if code == -signal.SIGKILL else "Died", message + processes.tail(self.log)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def say(text: str, error: bool = False) -> None:
+    """One line for whoever reads the log."""
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)
