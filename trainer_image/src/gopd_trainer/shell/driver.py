@@ -5,21 +5,23 @@ event file and its exit code: 0 finished, 3 stopped and saved, 1 failed. It neve
 """
 
 import errno
+import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
-import ray
 from gopd_api.requests import TrainRequest
 
 from gopd_trainer.core import errors
 from gopd_trainer.core.checkpoints import newest_whole
 from gopd_trainer.core.identity import identity
 from gopd_trainer.core.options import options
-from gopd_trainer.shell import checkpoint_files, events, inputs
+from gopd_trainer.shell import checkpoint_files, events
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
+NO_FORK_SERVER = "GOPD_NO_FORK_SERVER"
+"""Environment variable that switches the fork server off, to compare and to look for faults."""
 
 
 def main(path: str) -> int:
@@ -27,7 +29,8 @@ def main(path: str) -> int:
     request = TrainRequest.read(Path(path).read_text(encoding="utf-8"))
     record = Path(request.paths.scratch) / events.NAME
     try:
-        return train(request, record)
+        worker = fork_server_command(request)
+        return train(request, record, worker)
     except Exception as error:  # the one place where any failure becomes a recorded reason
         traceback.print_exc()
         known = explained(error)
@@ -35,8 +38,20 @@ def main(path: str) -> int:
         return FAILED
 
 
-def train(request: TrainRequest, record: Path) -> int:
-    """Prepare and run; returns FINISHED or STOPPED."""
+def fork_server_command(request: TrainRequest) -> str | None:
+    """Start the fork server where it is of use, before anything starts a thread: on processors, on this machine only."""
+    if request.accelerator != "cpu" or os.environ.get("RAY_ADDRESS") or os.environ.get(NO_FORK_SERVER):
+        return None
+    from gopd_trainer.shell.cpu import fork_server
+
+    fork_server.preload()
+    return fork_server.start()
+
+
+def train(request: TrainRequest, record: Path, worker: str | None) -> int:
+    """Prepare and run; returns FINISHED or STOPPED. `worker` is the command that Ray starts its workers with."""
+    from gopd_trainer.shell import inputs
+
     folders = inputs.model_folders(request)
     rows = inputs.convert_data(request, inputs.check_tokenizers(request, folders))
     world = request.pools.trainer_gpus_per_node * request.pools.trainer_nodes
@@ -44,6 +59,8 @@ def train(request: TrainRequest, record: Path) -> int:
     resume = newest_whole(found, world, identity(request))
     events.write(record, "inputs", prompts=rows, resume_from=resume.path if resume else None)
     chosen = options(request, resume.path if resume else None, folders) | {"gopd.identity": identity(request)}
+    if worker is not None:
+        chosen["ray_kwargs.ray_init.runtime_env.py_executable"] = worker
     run_verl(chosen)
     stopped = [event for event in events.Reader(record).new() if event["kind"] in ("stopped", "ready")]
     return STOPPED if stopped and stopped[-1]["kind"] == "stopped" else FINISHED
@@ -51,6 +68,7 @@ def train(request: TrainRequest, record: Path) -> int:
 
 def run_verl(chosen: dict[str, Any]) -> None:
     """verl's own entry, with its task runner in this process instead of in an actor that imports everything again."""
+    import ray
     from verl.trainer.main_ppo import TaskRunnerV1, run_ppo
 
     import gopd_trainer.shell.trainer as trainer
