@@ -16,6 +16,11 @@ from gopd_trainer.core.routes import Route, route_of
 from gopd_trainer.shell import events
 
 # verl decorates the class with @ray.remote; the class underneath has no public name.
+KEPT_SAMPLES = 8
+"""Answers a step (and a worker) that are kept with their scores, to be read by people and to prove the routing."""
+SAMPLES = "samples"
+"""Folder of kept samples below the scratch folder: `step-<n>.jsonl`."""
+
 _Worker = AgentLoopWorkerTQ.__ray_metadata__.modified_class
 
 
@@ -25,7 +30,10 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.routes = [Route(**{**route, "domains": tuple(route["domains"])}) for route in self.config.gopd.routes]
-        self.failures = Path(self.config.gopd.scratch) / events.FAILURES
+        self.scratch = Path(self.config.gopd.scratch)
+        self.failures = self.scratch / events.FAILURES
+        (self.scratch / SAMPLES).mkdir(exist_ok=True)
+        self.kept: tuple[int, int] = (-1, 0)
 
     async def _run_agent_loop(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -66,6 +74,40 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
         index = torch.full_like(teacher, float(route.index))
         output.extra_fields["teacher_ids"] = ids
         output.extra_fields["teacher_logprobs"] = torch.cat([teacher, reference, scale, index], dim=-1).float()
+        step = int((sample_kwargs or {}).get("global_steps", 0))
+        self._keep(step, route, domain, prompt_ids, response_ids, teacher, reference)
+
+    def _keep(
+        self,
+        step: int,
+        route: Route,
+        domain: Any,
+        prompt_ids: list[int],
+        response_ids: list[int],
+        teacher: torch.Tensor,
+        reference: torch.Tensor,
+    ) -> None:
+        """Write down one of the first samples of the step with the scores of its answer's tokens."""
+        count = self.kept[1] if self.kept[0] == step else 0
+        self.kept = (step, count + 1)
+        if count >= KEPT_SAMPLES:
+            return
+        # Row t of the scores belongs to token t + 1.
+        answer = slice(len(prompt_ids) - 1, len(prompt_ids) + len(response_ids) - 1)
+        events.write(
+            self.scratch / SAMPLES / f"step-{step}.jsonl",
+            "sample",
+            domain=str(domain),
+            teacher=route.teacher,
+            reference=route.reference,
+            reward_scale=route.reward_scale,
+            prompt=self.tokenizer.decode(prompt_ids),
+            response=self.tokenizer.decode(response_ids),
+            prompt_tokens=prompt_ids,
+            response_tokens=response_ids,
+            teacher_log_probs=[round(value, 6) for value in teacher[answer, 0].tolist()],
+            reference_log_probs=[round(value, 6) for value in reference[answer, 0].tolist()] if route.reference else None,
+        )
 
 
 class GopdAgentLoopManager(AgentLoopManagerTQ):  # type: ignore[misc]

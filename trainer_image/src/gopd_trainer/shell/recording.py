@@ -1,4 +1,4 @@
-"""What of a request is recorded in MLflow: parameters, flat and camelCase, and tags to search runs by.
+"""What of a request is recorded in MLflow: parameters, nested and camelCase, and tags to search runs by.
 
 Pure: the tracker sends them. Paths and the attempt are left out, because they are not what was learned.
 """
@@ -22,20 +22,11 @@ RECORDED = {
 }
 
 
-def parameters(request: TrainRequest) -> dict[str, str]:
-    """The request's settings by dotted name."""
-    return flat(request.model_dump(mode="json", by_alias=True, exclude_none=True, include=RECORDED))
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested mappings and lists as one mapping with dotted names."""
-    if isinstance(value, dict):
-        pairs = [(f"{prefix}.{key}" if prefix else str(key), one) for key, one in value.items()]
-    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        pairs = [(f"{prefix}[{index}]", one) for index, one in enumerate(value)]
-    else:
-        return {prefix: str(value)}
-    return {name: text for key, one in pairs for name, text in flat(one, key).items()}
+def parameters(request: TrainRequest) -> dict[str, Any]:
+    """The request's settings, camelCase and nested; teachers by their names."""
+    settings = request.model_dump(mode="json", by_alias=True, exclude_none=True, include=RECORDED)
+    settings["teachers"] = {teacher["name"]: teacher for teacher in settings["teachers"]}
+    return settings
 
 
 def tags(request: TrainRequest, digest: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ that gives no sign of life, saves on SIGTERM and SIGINT, and exports each checkp
 is the caller's decision.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -81,9 +82,10 @@ class Supervisor:
             "TOKENIZERS_PARALLELISM": "false",
             "VLLM_NO_USAGE_STATS": "1",
         }
-        if self.request.accelerator == "cpu" and self.request.cpu_threads:
-            threads = str(self.request.cpu_threads)
-            chosen |= {"GOPD_CPU_THREADS": threads, "OMP_NUM_THREADS": threads}
+        if self.request.accelerator == "cpu":
+            threads = str(self.request.cpu_threads or os.cpu_count() or 1)
+            # Waiting threads sleep: trainer and host take turns on the same cores.
+            chosen |= {"GOPD_CPU_THREADS": threads, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
         return chosen
 
     def _asked_to_stop(self, number: int, _: Any) -> None:

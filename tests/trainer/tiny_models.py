@@ -1,0 +1,62 @@
+"""Tiny Qwen3 models with one tokenizer, and prompts for them: real files that every engine reads, made in a second."""
+
+import json
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+SPECIAL = ["<|end|>", "<|start|>", "<|stop|>"]
+TEMPLATE = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|stop|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of about 400 tokens, the same each time."""
+    corpus = [f"What is {a} plus {b}? It is {a + b}. user assistant" for a in range(30) for b in range(30)]
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet)
+    bpe.train_from_iterator(corpus, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|stop|>", pad_token="<|end|>")
+    fast.chat_template = TEMPLATE
+    return fast
+
+
+def make_model(folder: Path, seed: int, width: int = 64, vocabulary: int | None = None) -> Path:
+    """A random model in `folder` (two layers); models of one seed and width are equal."""
+    words = tokenizer()
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=vocabulary or len(words),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=512,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+        initializer_range=0.08,
+    )
+    Qwen3ForCausalLM(config).float().save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def make_prompts(path: Path, count: int = 32, domains: tuple[str, ...] = ("math", "code")) -> Path:
+    """`count` prompts as JSON lines, domains in turn."""
+    rows = [
+        {"prompt": f"What is {number} plus {number * 7 % 30}?", "domain": domains[number % len(domains)]}
+        for number in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
