@@ -13,15 +13,15 @@ os.environ.update(
 )
 
 import torch
-from gopd_trainer.core import objective
-from gopd_trainer.core.options import AGGREGATION
-from gopd_trainer.shell.loss import GopdLossConfig
+from tests.trainer.tiny_models import make_model
 from torch import Tensor
 from verl.trainer.distillation.losses import distillation_ppo_loss
 from verl.utils import tensordict_utils as tu
 from verl.workers.config import DistillationConfig, DistillationLossConfig, FSDPActorConfig
 
-from tests.trainer.tiny_models import make_model
+from gopd_trainer.core import objective
+from gopd_trainer.core.options import AGGREGATION
+from gopd_trainer.shell.loss import GopdLossConfig
 
 PROMPTS, RESPONSES = [3, 2, 5], [4, 2, 3]
 LENGTHS = [p + r for p, r in zip(PROMPTS, RESPONSES, strict=True)]

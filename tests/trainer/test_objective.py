@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from gopd_trainer.core import objective
 
 SCALES = (0.0, 0.5, 1.0, 1.25, 1.5)

@@ -1,13 +1,14 @@
 """Which teacher and reference score a sample, and what is kept from one attempt to the next."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.trainer.requests_for_tests import teacher, train_request
+
 from gopd_trainer.core.checkpoints import Found, Seal, fault, newest_whole, to_remove
 from gopd_trainer.core.identity import identity
 from gopd_trainer.core.metrics import step_metrics
 from gopd_trainer.core.routes import UnknownDomainError, route_of, routes
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.trainer.requests_for_tests import teacher, train_request
 
 
 def test_each_domain_goes_to_its_own_teacher_reference_and_reward_scale() -> None:

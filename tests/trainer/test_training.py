@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from gopd_api.requests import JobIdentity, TrainLimits
-from gopd_trainer.shell import processes
 from mlflow import MlflowClient
-from transformers import AutoModelForCausalLM
-
 from tests.trainer.requests_for_tests import teacher, train_request
 from tests.trainer.running import Training
 from tests.trainer.tiny_models import make_model, make_prompts
+from transformers import AutoModelForCausalLM
+
+from gopd_api.requests import JobIdentity, TrainLimits
+from gopd_trainer.shell import processes
 
 pytestmark = pytest.mark.timeout(900)
 STEPS = 7
@@ -41,7 +41,7 @@ class World:
         ]
 
     def training(self, name: str, number: int, **changes: Any) -> Training:
-        given = {
+        given: dict[str, Any] = {
             "student": str(self.models["student"]),
             "teachers": self.teachers(),
             "train": str(self.prompts),
@@ -98,7 +98,7 @@ def test_the_job_has_one_mlflow_run_with_one_point_a_step(resumed: tuple[World, 
     assert run.data.params["optimization.steps"] == str(STEPS)
     assert "gopd.paramDrift" not in run.data.tags
     saved = client.search_logged_models([experiment.experiment_id])
-    assert sorted(model.tags["gopd.step"] for model in saved) == ["2", "4", "6", "7"]
+    assert sorted(model.tags["gopd.checkpoint.step"] for model in saved) == ["2", "4", "6", "7"]
 
 
 def test_each_sample_was_scored_by_its_own_teacher_and_reference(

@@ -9,7 +9,6 @@ from typing import Any
 
 from gopd_api.effective import Server, servers
 from gopd_api.requests import TrainRequest
-
 from gopd_trainer.core.routes import routes
 
 Options = dict[str, Any]
@@ -29,9 +28,7 @@ RAY_CPUS = 64
 """Logical processors of a local Ray: placement only, a task is never kept waiting for a core."""
 
 
-def options(
-    request: TrainRequest, resume_from: str | None = None, folders: Mapping[str, str] | None = None
-) -> Options:
+def options(request: TrainRequest, resume_from: str | None = None, folders: Mapping[str, str] | None = None) -> Options:
     """verl's options for `request`, continuing from the checkpoint folder `resume_from` when there is one.
 
     `folders` says where models named by `hf://` lie once they are downloaded; without it their names are shown.
@@ -116,7 +113,7 @@ def _rollout(request: TrainRequest, tokens: int) -> Options:
         f"{rollout}.tensor_model_parallel_size": 1,
         f"{rollout}.max_model_len": tokens + 1,
         f"{rollout}.log_prob_micro_batch_size_per_gpu": 1,
-        f"{rollout}.agent.agent_loop_manager_class": "gopd_trainer.shell.agent_loop.GopdAgentLoopManager",
+        f"{rollout}.agent.agent_loop_manager_class": "gopd_trainer.shell.agent_loop.RoutedAgentLoops",
         # The task reward is not part of the objective; no process is started to compute one.
         "reward.num_workers": 0,
     }

@@ -1,7 +1,8 @@
 """verl's agent loop with the project's scoring: each sample by its own domain's teacher and reference.
 
 verl's own loop asks one teacher. This one asks the routed teacher and, where the reward scale is not 1, the routed
-reference, and hands the loss four columns a token (see `routes`). Failed samples are written down before verl hides them.
+reference, and hands the loss four columns a token (see `routes`). Failed samples are written down before verl hides
+them.
 """
 
 import asyncio
@@ -57,8 +58,8 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
     ) -> None:
         if validate:
             return
-        domain = (sample_kwargs or {}).get(self.teacher_key)
-        route = route_of(self.routes, domain.item() if hasattr(domain, "item") else domain)
+        domain = str((sample_kwargs or {}).get(self.teacher_key))
+        route = route_of(self.routes, domain)
         asked = [route.teacher] if route.reference is None else [route.teacher, route.reference]
         answers = await asyncio.gather(
             *[
@@ -81,7 +82,7 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
         self,
         step: int,
         route: Route,
-        domain: Any,
+        domain: str,
         prompt_ids: list[int],
         response_ids: list[int],
         teacher: torch.Tensor,
@@ -97,7 +98,7 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
         events.write(
             self.scratch / SAMPLES / f"step-{step}.jsonl",
             "sample",
-            domain=str(domain),
+            domain=domain,
             teacher=route.teacher,
             reference=route.reference,
             reward_scale=route.reward_scale,
@@ -106,11 +107,13 @@ class GopdAgentLoopWorker(_Worker):  # type: ignore[misc,valid-type]
             prompt_tokens=prompt_ids,
             response_tokens=response_ids,
             teacher_log_probs=[round(value, 6) for value in teacher[answer, 0].tolist()],
-            reference_log_probs=[round(value, 6) for value in reference[answer, 0].tolist()] if route.reference else None,
+            reference_log_probs=[round(value, 6) for value in reference[answer, 0].tolist()]
+            if route.reference
+            else None,
         )
 
 
-class GopdAgentLoopManager(AgentLoopManagerTQ):  # type: ignore[misc]
+class RoutedAgentLoops(AgentLoopManagerTQ):
     """verl's manager with the project's workers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -46,9 +46,7 @@ def list_checkpoints(root: Path) -> list[Found]:
     for folder in sorted(root.glob(f"{PREFIX}*")):
         number = folder.name.removeprefix(PREFIX)
         if folder.is_dir() and number.isdigit():
-            sizes = {
-                str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()
-            }
+            sizes = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
             found.append(Found(int(number), str(folder), _read_seal(folder / SEAL), sizes))
     return found
 

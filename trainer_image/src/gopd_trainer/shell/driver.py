@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from gopd_api.requests import TrainRequest
-
 from gopd_trainer.core import errors
 from gopd_trainer.core.checkpoints import newest_whole
 from gopd_trainer.core.identity import identity
@@ -31,7 +30,7 @@ def main(path: str) -> int:
     try:
         worker = fork_server_command(request)
         return train(request, record, worker)
-    except Exception as error:  # the one place where any failure becomes a recorded reason
+    except Exception as error:  # noqa: BLE001  the one place where any failure becomes a recorded reason
         traceback.print_exc()
         known = explained(error)
         events.write(record, "failed", reason=known.reason, message=str(known))
@@ -39,7 +38,7 @@ def main(path: str) -> int:
 
 
 def fork_server_command(request: TrainRequest) -> str | None:
-    """Start the fork server where it is of use, before anything starts a thread: on processors, on this machine only."""
+    """Start the fork server where it is of use, before anything starts a thread: for processors of this machine."""
     if request.accelerator != "cpu" or os.environ.get("RAY_ADDRESS") or os.environ.get(NO_FORK_SERVER):
         return None
     from gopd_trainer.shell.cpu import fork_server

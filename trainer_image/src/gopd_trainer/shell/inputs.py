@@ -1,4 +1,4 @@
-"""Looks at what a request names before anything is started: models, tokenizers, data. Wrong input ends the attempt at once.
+"""Looks at what a request names before anything is started: models, tokenizers, data. Wrong input ends the attempt.
 
 Downloads `hf://` models at their revision, checks that teachers and references read the student's tokens, and writes
 the prompts as the parquet file that verl reads. Needs transformers, not a GPU.
@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from gopd_api.effective import servers
 from gopd_api.requests import TrainRequest
-
 from gopd_trainer.core.errors import InvalidInput
 from gopd_trainer.core.routes import UnknownDomainError, route_of, routes
 
@@ -43,7 +43,9 @@ def folder_of(model: str, field: str) -> str:
     try:
         return str(snapshot_download(name, revision=revision))
     except RepositoryNotFoundError as error:
-        raise InvalidInput(field, f"the hub has no {name}", "check the name, or give HF_TOKEN for a gated one") from error
+        raise InvalidInput(
+            field, f"the hub has no {name}", "check the name, or give HF_TOKEN for a gated one"
+        ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         remedy = "make the hub reachable, or download the model and give its path"
         raise InvalidInput(field, f"{name} could not be downloaded ({error})"[:500], remedy) from error
@@ -64,7 +66,9 @@ def check_tokenizers(request: TrainRequest, folders: dict[str, str]) -> Any:
         if other.get_vocab() != vocabulary:
             differing = sorted(set(other.get_vocab().items()) ^ set(vocabulary.items()))[:3]
             fault = f"its tokenizer differs from the student's (for example {differing})"
-            raise InvalidInput(field, fault, "name a model with the student's tokenizer: token ids are handed over as is")
+            raise InvalidInput(
+                field, fault, "name a model with the student's tokenizer: token ids are handed over as is"
+            )
         check_context(request, folders[server.model], field, request.teachers[index].context)
     check_context(request, folders[request.student.model], "spec.student.model", None)
     return student

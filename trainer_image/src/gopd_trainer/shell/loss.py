@@ -51,7 +51,7 @@ def gopd_loss(config: Any, distillation_config: Any, model_output: dict[str, Any
     student = no_padding_2_padding(model_output["log_probs"], data)
     scored = no_padding_2_padding(data["teacher_logprobs"], data)
     if scored.shape[-1] != COLUMNS:
-        raise ValueError(f"teacher_logprobs has {scored.shape[-1]} columns and not {COLUMNS}: use GopdAgentLoopManager")
+        raise ValueError(f"teacher_logprobs has {scored.shape[-1]} columns and not {COLUMNS}: use RoutedAgentLoops")
     mask = padded(data["response_mask"], False).bool()
     teacher, reference = scored[..., TEACHER_COLUMN], scored[..., REFERENCE_COLUMN]
     reward_scale = scored[..., REWARD_SCALE_COLUMN]

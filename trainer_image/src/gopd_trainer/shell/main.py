@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import click
-from gopd_api.requests import TrainRequest
 from pydantic import ValidationError
+
+from gopd_api.requests import TrainRequest
 
 
 def read_request(path: str) -> TrainRequest:
@@ -21,7 +22,9 @@ def read_request(path: str) -> TrainRequest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        fault = f"--request: field {where!r} of {path}: {first['msg']}; write it with the gopd of this trainer's version"
+        fault = (
+            f"--request: field {where!r} of {path}: {first['msg']}; write it with the gopd of this trainer's version"
+        )
     click.echo(fault, err=True)
     sys.exit(2)
 

@@ -42,7 +42,7 @@ def marked(uid: str) -> list[psutil.Process]:
 
 
 def end(uid: str, patience: float = 5.0) -> int:
-    """End every process of the training, first with SIGTERM, after `patience` seconds with SIGKILL; returns how many."""
+    """End every process of the training: SIGTERM, after `patience` seconds SIGKILL. Returns how many there were."""
     processes = marked(uid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:

@@ -13,12 +13,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gopd_api.reports import Progress, SavedCheckpoint, TrainReport
 from gopd_api.requests import TrainRequest
 from gopd_tracking import Tracker
-
 from gopd_trainer.core.checkpoints import to_remove
 from gopd_trainer.core.options import environment
 from gopd_trainer.shell import checkpoint_files, events, processes
@@ -27,7 +26,14 @@ from gopd_trainer.shell.recording import parameters, tags
 WATCH_SECONDS = 0.2
 START_PATIENCE = 600
 """Seconds until the first sign of life: imports, downloads and Ray on a cold machine."""
-EXIT = {"succeeded": 0, "failed": 1, "stopped": 3}
+Outcome = Literal["succeeded", "failed", "stopped"]
+EXIT: dict[Outcome, int] = {"succeeded": 0, "failed": 1, "stopped": 3}
+PHASE: dict[Outcome, str] = {"succeeded": "finished", "failed": "failed", "stopped": "stopped"}
+RUN_STATUS: dict[Outcome, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    "succeeded": "FINISHED",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+}
 
 
 class Supervisor:
@@ -163,7 +169,7 @@ class Supervisor:
         kept = [one for one in self.progress.checkpoints if one.step != step]
         kept = [one.model_copy(update={"path": ""}) if one.step in removed else one for one in kept]
         self._update(phase="training", checkpoints=sorted([*kept, saved], key=lambda one: one.step))
-        self.tracker.checkpoint(step, str(folder), str(target), digest, {})
+        self.tracker.checkpoint(step, folder, target, digest, {})
         say(f"checkpoint of step {step}: {target}")
 
     def _update(self, **changes: Any) -> None:
@@ -176,11 +182,10 @@ class Supervisor:
 
     def _finish(self, code: int | None) -> int:
         outcome, reason, message = self._judge(code)
-        phase = {"succeeded": "finished", "failed": "failed", "stopped": "stopped"}[outcome]
-        self._update(phase=phase)
+        self._update(phase=PHASE[outcome])
         report = TrainReport(
             request_digest=self.digest,
-            outcome=outcome,  # type: ignore[arg-type]
+            outcome=outcome,
             reason=reason,
             message=message[:4096],
             step=self.progress.step,
@@ -192,12 +197,12 @@ class Supervisor:
             metrics=self.progress.metrics,
         )
         self.tracker.artifact("train-report.json", report.to_json())
-        self.tracker.close({"succeeded": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}[outcome])
+        self.tracker.close(RUN_STATUS[outcome])
         checkpoint_files.write_atomically(Path(self.request.paths.report), report.to_json())
         say(f"{outcome} ({reason})" + (f": {message}" if message else ""), error=outcome == "failed")
         return EXIT[outcome]
 
-    def _judge(self, code: int | None) -> tuple[str, str, str]:
+    def _judge(self, code: int | None) -> tuple[Outcome, str, str]:
         """Outcome, reason and message of the attempt whose training process ended with `code`."""
         if self.failure is not None:
             return "failed", *self.failure

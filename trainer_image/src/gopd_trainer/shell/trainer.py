@@ -35,7 +35,7 @@ class FailedSamples(RuntimeError):
     """More samples failed than the request allows."""
 
 
-class SampleBuffer(ReplayBuffer):  # type: ignore[misc]
+class SampleBuffer(ReplayBuffer):
     """verl's buffer, polled faster, that replaces failed prompts whole and counts them."""
 
     def __init__(self, *args: Any, stop: Path, failed_share: float, failures: Path, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ def last_failure(path: Path) -> str:
 
 
 @register_trainer(TRAINER_MODE)
-class GopdTrainer(PPOTrainerSync):  # type: ignore[misc]
+class GopdTrainer(PPOTrainerSync):
     """One generation, one scoring, one update a step."""
 
     def __init__(self, config: Any) -> None:
@@ -94,6 +94,7 @@ class GopdTrainer(PPOTrainerSync):  # type: ignore[misc]
         self.teachers = list(config.distillation.distillation_loss.teachers)
         self.saved_step = -1
         self.data_state: Any = None
+        self.total_training_steps = 0
         super().__init__(config)
 
     def _build_replay_buffer(self) -> SampleBuffer:

@@ -6,5 +6,5 @@ from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead
 if "cpu" not in EngineRegistry._engines.get("language_model", {}).get("fsdp2", {}):
 
     @EngineRegistry.register(model_type="language_model", backend=["fsdp2"], device="cpu")
-    class CpuFsdpEngine(FSDPEngineWithLMHead):  # type: ignore[misc]
+    class CpuFsdpEngine(FSDPEngineWithLMHead):
         """verl registers its engine for cuda and npu only; nothing of it is changed."""

@@ -5,7 +5,7 @@ Importing verl with torch takes 10 s and 0.7 GiB a process, and a training has a
 server cannot be reached the client starts an ordinary Python: slower, nothing else.
 
 Limits: local single-node trainings on processors only (a forked CUDA context is not valid). Two private details of Ray
-2.60 are touched: `ray._raylet.Config.initialize`, and RAY_JOB_ID and RAY_RAYLET_PID, which ray reads when it is imported.
+2.60 are touched: `ray._raylet.Config.initialize`, and RAY_JOB_ID and RAY_RAYLET_PID, which ray reads on import.
 """
 
 import array
@@ -93,7 +93,7 @@ def _serve(listener: socket.socket, parent_gone: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:
-            ready, _, _ = select.select([listener, parent_gone], [], [])
+            ready, _, _ = select.select([listener.fileno(), parent_gone], [], [])
             if parent_gone in ready:
                 break
             connection, _ = listener.accept()
@@ -150,7 +150,7 @@ def _become_worker(arguments: list[str], environment: dict[str, str], folder: st
     os.chdir(folder)
     code = 1
     try:
-        from ray._raylet import Config
+        from ray._raylet import Config  # type: ignore[attr-defined]
 
         Config.initialize("")  # what ray read from the environment when it was imported is read again
         import torch
@@ -163,7 +163,7 @@ def _become_worker(arguments: list[str], environment: dict[str, str], folder: st
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:  # the last frame of a process: its log is the only place left to tell
+    except BaseException:  # noqa: BLE001  the last frame of a process: its log is the only place left to tell
         traceback.print_exc()
     finally:
         sys.stdout.flush()

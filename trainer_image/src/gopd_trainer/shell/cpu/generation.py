@@ -91,7 +91,12 @@ class Model:
         cache = None
         while active:
             out = self.network(
-                ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+                ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
             )
             cache = out.past_key_values
             open_rows = [row for row, index in enumerate(active) if not self._done(answers[index], draws[index])]

@@ -105,7 +105,7 @@ class Host:
     def _answer(kind: Any, server: Server, batch: list[Waiting]) -> None:
         try:
             outputs = kind(server, batch)
-        except Exception as error:  # handed to each caller: the actor itself must live on
+        except Exception as error:  # noqa: BLE001  handed to each caller: the actor itself must live on
             for one in batch:
                 one.answer.set_exception(error)
             return

@@ -1,7 +1,7 @@
 """The platform `cpu` for verl: gloo, no device memory, and logical places where verl counts GPUs.
 
-verl asks its platform for a device module with the functions of torch.cuda; the ones that have no meaning on a processor
-do nothing here. Loaded by VERL_USE_EXTERNAL_MODULES; chosen only by VERL_PLATFORM=cpu. One rank a process group.
+verl asks its platform for a device module with the functions of torch.cuda; those without a meaning on a processor do
+nothing here. Loaded by VERL_USE_EXTERNAL_MODULES; chosen only by VERL_PLATFORM=cpu. One rank a process group.
 """
 
 import resource
@@ -63,7 +63,7 @@ def _device_module() -> _CpuDeviceModule:
 
 
 @PlatformRegistry.register(platform="cpu")
-class CpuPlatform(PlatformBase):  # type: ignore[misc]
+class CpuPlatform(PlatformBase):
     """Processors as verl's accelerator."""
 
     device_name = "cpu"

@@ -1,7 +1,7 @@
-"""verl's rollout replica on processors, registered under the name of the GPU's engine so that one set of options serves.
+"""verl's rollout replica on processors, under the name of the GPU's engine, so that one set of options serves both.
 
-verl wants a server handle a replica and calls `handle.method.remote(...)`; the handles here stand for logical servers of
-the one `host`. Loaded by VERL_USE_EXTERNAL_MODULES. One rank a replica.
+verl wants a server handle a replica and calls `handle.method.remote(...)`; the handles here stand for logical servers
+of the one `host`. Loaded by VERL_USE_EXTERNAL_MODULES. One rank a replica.
 """
 
 import os
@@ -56,7 +56,7 @@ def host() -> Any:
     return actor.remote(threads)
 
 
-class CpuReplica(RolloutReplica):  # type: ignore[misc]
+class CpuReplica(RolloutReplica):
     """A logical server of the host."""
 
     def _server_name(self) -> str:
@@ -70,17 +70,18 @@ class CpuReplica(RolloutReplica):  # type: ignore[misc]
 
     async def launch_servers(self) -> None:
         """Have the host load the model."""
-        path = self.model_config["path"] if "path" in self.model_config else self.model_config.local_path
+        config = self.model_config
+        path = config["path"] if "path" in config else config.local_path  # noqa: SIM401  a dataclass has no get
         name, actor = self._server_name(), host()
         trained = not self.is_teacher_model
         await actor.add.remote(name, path, self.config, self.config.seed + self.replica_rank, trained)
         handle = Handle(actor, name)
         self.servers, self._server_handle, self._server_address = [handle], handle, name
         # The creator's handle keeps the named actor alive.
-        type(self).kept = actor  # type: ignore[attr-defined]
+        type(self).kept = actor
 
 
-class CpuWeightSender(BaseRollout):  # type: ignore[misc]
+class CpuWeightSender(BaseRollout):
     """The training rank's end of the weight sync: sends the student's weights to the host."""
 
     def __init__(self, config: Any, model_config: Any, device_mesh: Any, replica_rank: int = -1) -> None:
