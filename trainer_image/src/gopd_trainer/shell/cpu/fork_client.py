@@ -1,7 +1,7 @@
 """Run by Ray instead of Python: `python -I -S fork_client.py SOCKET default_worker.py ...` asks for a fork.
 
-`fork_server` answers. Imports next to nothing, because it runs once a worker. Becomes an ordinary Python when the server
-does not answer.
+`fork_server` answers. Imports next to nothing, because it runs once a worker. Becomes an ordinary Python when
+the server does not answer.
 """
 
 import json
