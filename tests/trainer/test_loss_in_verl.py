@@ -13,7 +13,7 @@ os.environ.update(
 )
 
 import torch
-from tests.trainer.tiny_models import make_model
+from examples.tiny_inputs import make_model
 from torch import Tensor
 from verl.trainer.distillation.losses import distillation_ppo_loss
 from verl.utils import tensordict_utils as tu

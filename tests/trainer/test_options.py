@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from tests.trainer.golden_options import GOLDEN, first_requests, golden_text
+from tests.trainer.requests_for_tests import teacher, train_request
+
 from gopd_api.requests import TrainRequest
 from gopd_api.training import Importance
 from gopd_trainer.core.options import options
-
-from tests.trainer.golden_options import GOLDEN, first_requests, golden_text
-from tests.trainer.requests_for_tests import teacher, train_request
 
 REQUESTS = first_requests()
 

@@ -128,15 +128,17 @@ class Difference(Model):
     metric: Text
     better: Literal["higher", "lower", "neither"]
     difference: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None = None
+    """None when there is only one pair."""
+    ci_high: float | None = None
     p_value: float | None = None
     """Two-sided sign-flip (permutation) test over problems (or over repeats, for groups)."""
     detectable: float | None = None
     """Least true difference that this comparison would have shown with power 0.8 at the 5 % level."""
     pairs: int
     """Problems (for groups: repeats) that were paired."""
-    verdict: Literal["better", "worse", "no difference shown"]
+    verdict: Literal["better", "worse", "different", "no difference shown"]
+    """`different`: shown, on a metric that is neither better higher nor lower."""
 
 
 class GroupScore(Model):
@@ -162,4 +164,5 @@ class Comparison(Model):
     differences: list[Difference]
     groups: list[GroupScore] = []
     group_differences: list[Difference] = []
-    """Groups against the baseline's group, or against the baseline, paired by repeat where repeats have the same names."""
+    """Groups against the baseline's group, or against the baseline, paired by repeat where repeats have the same
+    names."""

@@ -5,7 +5,7 @@ the reader. A request does not say how the work is done: verl options are the tr
 """
 
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -23,16 +23,20 @@ from gopd_api.training import (
     Student,
 )
 
-TRAIN_VERSION = "gopd.io/train/v1"
-EVAL_VERSION = "gopd.io/eval/v1"
+TRAIN_VERSION: Final = "gopd.io/train/v1"
+EVAL_VERSION: Final = "gopd.io/eval/v1"
 
 
 class Request(Model):
-    """What every request can do: name itself by its content."""
+    """What every request can do: name itself by the work that it asks for."""
+
+    not_work: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say which try it is and when to give up: they do not change what a report answers."""
 
     def digest(self) -> str:
-        """`sha256:` and the digest of the canonical JSON: reports carry it, ConfigMaps are named by it."""
-        return "sha256:" + hashlib.sha256(self.model_dump_json(by_alias=True, exclude_none=True).encode()).hexdigest()
+        """`sha256:` and the digest of the canonical JSON of the work: reports carry it, the same for every attempt."""
+        work = self.model_dump_json(by_alias=True, exclude_none=True, exclude=set(self.not_work))
+        return "sha256:" + hashlib.sha256(work.encode()).hexdigest()
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -56,7 +60,7 @@ class ScoredTeacher(Model):
     domains: list[Domain]
     """Empty: every sample (single teacher)."""
     reward_scale: RewardScale
-    reference: ModelUri | None
+    reference: ModelUri | None = None
     """None exactly when the reward scale is 1: the reference cancels and is not loaded."""
     context: int | None = None
     dtype: Dtype
@@ -89,7 +93,7 @@ class TrainPaths(Model):
 class TrackingRequest(Model):
     """The MLflow run to attach to; created when the job's uid has none yet."""
 
-    uri: Text | None
+    uri: Text | None = None
     """None: no tracking."""
     experiment: Text
     run_name: Text
@@ -109,6 +113,8 @@ class TrainLimits(Model):
 
 class TrainRequest(Request):
     """Train the student from its start, or from the newest whole checkpoint."""
+
+    not_work: ClassVar[frozenset[str]] = frozenset({"attempt", "limits"})
 
     version: Literal["gopd.io/train/v1"] = TRAIN_VERSION
     job: JobIdentity

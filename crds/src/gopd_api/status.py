@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gopd_api.base import Model, Text
+from gopd_api.base import Model, Text, list_by
 
 Phase = Literal[
     "Pending", "Queued", "Provisioning", "Training", "Evaluating", "Succeeded", "Failed", "Suspended", "Invalid"
@@ -67,6 +67,18 @@ class EvaluationStatus(Model):
     ci_high: float | None = None
 
 
+class Best(Model):
+    """The best student or subject so far, on the first task's metric."""
+
+    subject: Text
+    task: Text
+    metric: Text
+    step: int | None = None
+    value: float
+    display: Text
+    """Value and step, for the table that kubectl prints."""
+
+
 class Resources(Model):
     """What a job has used."""
 
@@ -103,8 +115,9 @@ class EvalJobStatus(Model):
 
     phase: Phase = "Pending"
     observed_generation: int | None = None
-    conditions: Annotated[list[Condition], Field(max_length=16)] = []
+    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_by("type"))] = []
     evaluations: Annotated[list[EvaluationStatus], Field(max_length=512)] = []
+    best: Best | None = None
     attempts: Annotated[list[Attempt], Field(max_length=32)] = []
     resources: Resources | None = None
     mlflow: MlflowStatus | None = None

@@ -1,1 +1,1 @@
-""""""
+"""The gopd command: plans distillation jobs and runs them."""

@@ -1,1 +1,1 @@
-""""""
+"""Effects of the evaluation: files, models, processes, tracking, the command line."""

@@ -1,1 +1,1 @@
-""""""
+"""Acts: reads and writes files, starts processes, talks to people."""

@@ -29,6 +29,7 @@ def main(path: str) -> int:
     record = Path(request.paths.scratch) / events.NAME
     try:
         worker = fork_server_command(request)
+        events.write(record, "imported")
         return train(request, record, worker)
     except Exception as error:  # noqa: BLE001  the one place where any failure becomes a recorded reason
         traceback.print_exc()

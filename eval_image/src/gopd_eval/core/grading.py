@@ -1,0 +1,84 @@
+r"""From an answer to a verdict, and from verdicts to counts that add up.
+
+Verdicts: `correct`, `wrong`; `no_answer` (ended without one), `truncated` (cut without one: a cut response that has
+a closed box is graded like any other), `error` (could not be compared: `timeout`, `crash`, a limit). Only `correct`
+scores; the others are told apart so that a score can be read. The symbolic comparison is handed in: it lives in
+a process of its own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gopd_api.reports import Counts
+from gopd_eval.core.answers import Answer, seed_answer, strict_answer
+from gopd_eval.core.limits import exceeded_limit
+from gopd_eval.core.normalise import normalise, same_number
+from gopd_eval.core.samples import Grade, Sample, Verdict
+
+GRADER_VERSION = "1"
+"""Raised with every change of `answers`, `normalise`, `limits`, `grading` or the comparing process: grades of another
+version are not used again."""
+
+Preset = Literal["strict", "seed"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the comparing process said: `equal`, `different`, `timeout` or `crash`."""
+
+    outcome: Literal["equal", "different", "timeout", "crash"]
+
+
+Compare = Callable[[str, str, Preset], Comparison]
+"""Right answer, given answer, preset."""
+
+
+def grade_sample(sample: Sample, right: str, preset: Preset, compare: Compare) -> Grade:
+    """The verdict on one response."""
+    answer = strict_answer(sample.text, sample.finish) if preset == "strict" else seed_answer(sample.text)
+    verdict, detail = _verdict(answer, sample, right, preset, compare)
+    return Grade(
+        problem=sample.problem,
+        sample=sample.sample,
+        verdict=verdict,
+        detail=detail,
+        answer=None if answer is None else answer.text[:1000],
+        response_tokens=len(sample.tokens),
+        finish=sample.finish,
+    )
+
+
+def _verdict(
+    answer: Answer | None, sample: Sample, right: str, preset: Preset, compare: Compare
+) -> tuple[Verdict, str]:
+    if answer is None:
+        return ("truncated", "cut before an answer") if sample.finish == "length" else ("no_answer", "")
+    if preset == "seed":
+        return _from_comparison(compare(right, answer.text, preset), answer.source)
+    given, wanted = normalise(answer.text), normalise(right)
+    if given == wanted:
+        return "correct", answer.source
+    same = same_number(given, wanted)
+    if same is not None:
+        return ("correct" if same else "wrong"), answer.source
+    if limit := exceeded_limit(given):
+        return "error", f"limit: {limit}"
+    return _from_comparison(compare(wanted, given, preset), answer.source)
+
+
+def _from_comparison(comparison: Comparison, source: str) -> tuple[Verdict, str]:
+    match comparison.outcome:
+        case "equal":
+            return "correct", source
+        case "different":
+            return "wrong", source
+        case failure:
+            return "error", failure
+
+
+def count(grades: Iterable[Grade]) -> Counts:
+    """How many samples there are of each verdict."""
+    found: Counter[str] = Counter(grade.verdict for grade in grades)
+    return Counts(samples=found.total(), **found)

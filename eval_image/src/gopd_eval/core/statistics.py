@@ -1,0 +1,168 @@
+"""Intervals, tests and detectable differences for scores that were measured on a sample of problems.
+
+The unit is the problem: several answers to one problem are one observation, their mean (clustering by problem; Miller
+2024, "Adding Error Bars to Evals", arXiv 2411.00640, sections 2 and 3). Two subjects are compared on the same problems,
+by the differences of those means (ibid., section 4). Nothing here knows what was measured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, stdtr, stdtrit
+
+LEVEL = 0.95
+POWER = 0.8
+EXACT_SIGN_FLIPS = 14
+"""Up to so many non-zero differences all 2^n sign patterns are counted; beyond, `DRAWS` random ones."""
+DRAWS = 10_000
+DRAW_SEED = 20_241_101
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its standard error and 95 % interval; None where one observation cannot tell."""
+
+    value: float
+    standard_error: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True)
+class PairedEstimate:
+    """A mean difference with its 95 % interval, sign-flip p and least detectable difference."""
+
+    difference: float
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    detectable: float | None
+    pairs: int
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """Quantile of Student's t."""
+    return float(stdtrit(freedom, share))
+
+
+def mean_estimate(values: Sequence[float], bounds: tuple[float, float] | None = None) -> Estimate:
+    """Mean of one value a problem, with SE = sd / sqrt(n) (n - 1 in sd) and mean +- t(0.975, n - 1) SE.
+
+    With `bounds` the interval is cut to them. When every value is the same bound (no problem solved, or all), the t
+    interval would have no width; it is Clopper and Pearson's for n out of n instead: 1 - 0.025^(1/n) from the bound.
+    """
+    observed = np.asarray(values, dtype=np.float64)
+    mean = float(observed.mean())
+    if observed.size < 2:
+        return Estimate(mean, None, None, None)
+    error = float(observed.std(ddof=1) / np.sqrt(observed.size))
+    margin = t_quantile((1 + LEVEL) / 2, observed.size - 1) * error
+    low, high = mean - margin, mean + margin
+    if bounds is not None:
+        reach = (bounds[1] - bounds[0]) * _reach(observed.size)
+        high = bounds[0] + reach if np.all(observed == bounds[0]) else min(high, bounds[1])
+        low = bounds[1] - reach if np.all(observed == bounds[1]) else max(low, bounds[0])
+    return Estimate(mean, error, low, high)
+
+
+def _reach(count: int) -> float:
+    """Largest share that 0 in `count` leaves possible at the 5 % level (two-sided; Clopper and Pearson 1934)."""
+    return float(1 - ((1 - LEVEL) / 2) ** (1 / count))
+
+
+def paired_estimate(
+    subject: Sequence[float], baseline: Sequence[float], bounds: tuple[float, float] | None = None
+) -> PairedEstimate:
+    """Mean of d_i = subject_i - baseline_i over the same problems, SE = sd(d) / sqrt(n), t interval.
+
+    The least detectable difference is (t(0.975, n - 1) + t(0.8, n - 1)) SE: a true difference of that size would have
+    been shown with probability 0.8 (Miller 2024, section 5, with t for z because n is small).
+
+    When no problem differs, the t interval would have no width. For values within `bounds` it is then what n ties in n
+    allow, +-(1 - 0.025^(1/n)) of the bounds' width, and nothing is said about what could have been detected.
+    """
+    differences = np.asarray(subject, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
+    count = int(differences.size)
+    mean = float(differences.mean())
+    if count < 2:
+        return PairedEstimate(mean, None, None, None, None, count)
+    if bounds is not None and not differences.any():
+        reach = (bounds[1] - bounds[0]) * _reach(count)
+        return PairedEstimate(0.0, -reach, reach, 1.0, None, count)
+    error = float(differences.std(ddof=1) / np.sqrt(count))
+    critical, reserve = (t_quantile(q, count - 1) for q in ((1 + LEVEL) / 2, POWER))
+    return PairedEstimate(
+        difference=mean,
+        ci_low=mean - critical * error,
+        ci_high=mean + critical * error,
+        p_value=sign_flip_p(differences),
+        detectable=(critical + reserve) * error,
+        pairs=count,
+    )
+
+
+def unpaired_estimate(subject: Sequence[float], baseline: Sequence[float]) -> PairedEstimate:
+    """Difference of two independent means with Welch's interval (Welch 1947); p by Welch's test.
+
+    SE^2 = sd_a^2 / n_a + sd_b^2 / n_b, degrees of freedom by Welch and Satterthwaite. A side with one value has no
+    spread to judge by: the difference then has no interval.
+    """
+    left, right = np.asarray(subject, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    mean = float(left.mean() - right.mean())
+    pairs = int(min(left.size, right.size))
+    if pairs < 2:
+        return PairedEstimate(mean, None, None, None, None, pairs)
+    parts = [float(side.var(ddof=1) / side.size) for side in (left, right)]
+    error = float(np.sqrt(sum(parts)))
+    if error == 0:
+        return PairedEstimate(mean, mean, mean, None, 0.0, pairs)
+    freedom = sum(parts) ** 2 / sum(part**2 / (side.size - 1) for part, side in zip(parts, (left, right), strict=True))
+    critical, reserve = (t_quantile(q, freedom) for q in ((1 + LEVEL) / 2, POWER))
+    p_value = float(2 * stdtr(freedom, -abs(mean) / error))
+    return PairedEstimate(
+        mean, mean - critical * error, mean + critical * error, p_value, (critical + reserve) * error, pairs
+    )
+
+
+def sign_flip_p(differences: Vector | Sequence[float]) -> float:
+    """Two-sided p of the sign-flip (permutation) test that the differences are symmetric about 0.
+
+    p is the share of sign patterns whose |mean| is at least the observed one: all 2^n patterns when few differences are
+    not 0, otherwise (1 + hits) / (1 + draws) over random patterns with a fixed seed (Phipson and Smyth 2010). Zeros do
+    not change a mean by flipping and are left out.
+    """
+    observed = np.asarray(differences, dtype=np.float64)
+    observed = observed[observed != 0]
+    if observed.size == 0:
+        return 1.0
+    # Sums that are equal on paper differ in the last bits by the order of their terms.
+    bar = abs(observed.sum()) - 1e-9 * np.abs(observed).sum()
+    if observed.size <= EXACT_SIGN_FLIPS:
+        bits = np.arange(2**observed.size)[:, None] >> np.arange(observed.size)
+        return float(np.mean(np.abs((1.0 - 2.0 * (bits & 1)) @ observed) >= bar))
+    generator = np.random.default_rng(DRAW_SEED)
+    hits, drawn = 0, 0
+    while drawn < DRAWS:
+        rows = min(DRAWS - drawn, max(1, 2_000_000 // observed.size))
+        signs = generator.integers(0, 2, size=(rows, observed.size), dtype=np.int8).astype(np.float64) * 2.0 - 1.0
+        hits += int(np.count_nonzero(np.abs(signs @ observed) >= bar))
+        drawn += rows
+    return (1 + hits) / (1 + DRAWS)
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Unbiased chance that k of the drawn answers hold a right one: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021).
+
+    Raises ValueError when k exceeds the samples.
+    """
+    if not 1 <= k <= samples:
+        raise ValueError(f"pass@{k} needs at least {k} samples, there are {samples}")
+    wrong = samples - correct
+    if wrong < k:
+        return 1.0
+    chosen = gammaln(wrong + 1) - gammaln(wrong - k + 1) - gammaln(samples + 1) + gammaln(samples - k + 1)
+    return float(-np.expm1(chosen))

@@ -1,0 +1,110 @@
+"""A comparison as rows of text: what a terminal and a Markdown file show.
+
+It decides which numbers stand where and how many digits they have. How tables are drawn is the shell's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gopd_api.reports import Comparison, Difference, Score
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A titled table of texts."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def comparison_tables(comparison: Comparison) -> list[TextTable]:
+    """Scores of every task, differences from the baseline, groups and their differences; empty tables are left out."""
+    tables = [_scores(task, comparison) for task in _unique(score.task for score in comparison.scores)]
+    against = f"Differences from {comparison.baseline}, paired by problem"
+    tables.append(_differences(against, comparison.differences, "problems"))
+    tables.append(_groups(comparison))
+    tables.append(_differences("Differences between groups of repeats", comparison.group_differences, "repeats"))
+    return [table for table in tables if table.rows]
+
+
+def interval(value: float, low: float | None, high: float | None) -> str:
+    """`0.412 [0.310, 0.520]`; the value alone when there is no interval."""
+    if low is None or high is None:
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def number(value: float) -> str:
+    """Three decimals, fewer for large numbers, powers of ten for what three decimals would hide."""
+    if value != 0 and abs(value) < 0.001:
+        return f"{value:.1e}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def markdown(tables: Iterable[TextTable]) -> str:
+    """The tables in Markdown."""
+    parts = []
+    for table in tables:
+        lines = [f"## {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
+        parts.append("\n".join([*lines, *map(_line, table.rows)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _scores(task: str, comparison: Comparison) -> TextTable:
+    scores = [score for score in comparison.scores if score.task == task]
+    metrics = _unique(score.metric for score in scores)
+    found = {(score.subject, score.metric): score for score in scores}
+    counted = any(score.counts for score in scores)
+    rows = []
+    for subject in _unique(score.subject for score in scores):
+        cells = [_cell(found.get((subject, metric))) for metric in metrics]
+        rows.append(
+            [subject, *cells, *([_counts([found[subject, m] for m in metrics if (subject, m) in found])] * counted)]
+        )
+    columns = ["subject", *metrics, *(["correct/wrong/truncated/no answer/error"] * counted)]
+    return TextTable(f"{task}: {scores[0].problems} problems, 95 % intervals clustered by problem", columns, rows)
+
+
+def _cell(score: Score | None) -> str:
+    return "" if score is None else interval(score.value, score.ci_low, score.ci_high)
+
+
+def _counts(scores: Iterable[Score]) -> str:
+    counts = next((score.counts for score in scores if score.counts), None)
+    if counts is None:
+        return ""
+    return "/".join(str(n) for n in (counts.correct, counts.wrong, counts.truncated, counts.no_answer, counts.error))
+
+
+def _differences(title: str, differences: Iterable[Difference], unit: str) -> TextTable:
+    rows = [
+        [
+            d.subject, d.baseline, d.task, d.metric, interval(d.difference, d.ci_low, d.ci_high), _optional(d.p_value),
+            _optional(d.detectable), str(d.pairs), d.verdict,
+        ]
+        for d in differences
+    ]  # fmt: skip
+    columns = ["", "minus", "task", "metric", "difference [95 %]", "p", "detectable", unit, "verdict"]
+    return TextTable(title, columns, rows)
+
+
+def _optional(value: float | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _groups(comparison: Comparison) -> TextTable:
+    rows = [
+        [g.group, g.task, g.metric, interval(g.value, g.ci_low, g.ci_high), str(g.repeats)] for g in comparison.groups
+    ]
+    return TextTable(
+        "Groups: means over repeats, 95 % t intervals", ["group", "task", "metric", "mean", "repeats"], rows
+    )

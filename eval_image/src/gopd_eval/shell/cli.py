@@ -1,0 +1,110 @@
+"""`python -m gopd_eval generate|grade|compare --request FILE`: the commands, their exit codes and their last words.
+
+0 succeeded; 1 failed, with one sentence on standard error; 2 the request cannot be read or has an unknown version; 3
+stopped on request, and the same command goes on. It decides nothing about evaluation.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from pydantic import ValidationError
+
+from gopd_api.reports import EvalReport
+from gopd_api.requests import EvalRequest
+from gopd_eval.core.errors import EvaluationError, StoppedError
+from gopd_eval.shell.files import write_atomically
+from gopd_eval.shell.progress import Watch
+
+FAILED, UNREADABLE, STOPPED = 1, 2, 3
+NOTE_LENGTH = 4000
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Evaluate models."""
+
+
+def _command(
+    name: str, summary: str, reports_failure: bool, load: Callable[[], Callable[[EvalRequest, Watch], Any]]
+) -> None:
+    """Add a command; `load` imports its work late, so that no command pays for another's libraries."""
+
+    @main.command(name, help=summary)
+    @click.option("--request", "path", required=True, type=click.Path(path_type=Path), help="File of the EvalRequest.")
+    def run(path: Path) -> None:
+        request = _read_request(path)
+        watch = Watch(Path(request.paths.progress), request.digest())
+        watch.listen()
+        try:
+            load()(request, watch)
+        except StoppedError as stop:
+            click.echo(f"{name}: stopped by {stop}; give the same command again to go on", err=True)
+            sys.exit(STOPPED)
+        except EvaluationError as error:
+            _fail(request, watch, name, str(error), error.reason, reports_failure)
+        except Exception as error:  # noqa: BLE001  # the last resort: what was not foreseen is recorded and named
+            traceback.print_exc()
+            message, reason = _unforeseen(error)
+            _fail(request, watch, name, message, reason, reports_failure)
+
+
+def _read_request(path: Path) -> EvalRequest:
+    try:
+        return EvalRequest.read(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        click.echo(f"--request: {path} cannot be read ({error}); give the file of an EvalRequest", err=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "request"
+        given = f", not {first['input']!r}" if isinstance(first.get("input"), str | int | float) else ""
+        remedy = "write the request with the same version of this project"
+        click.echo(f"{field}: {first['msg']}{given} (in {path}); {remedy}", err=True)
+    sys.exit(UNREADABLE)
+
+
+def _unforeseen(error: Exception) -> tuple[str, str]:
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate memory" in first.lower():
+        return f"sampling.batchSize: memory ran out ({first[:300]}); set a smaller one", "OutOfMemory"
+    name = type(error).__name__
+    return f"request: an error that was not foreseen ({name}: {first[:300]}); the lines above say where", "Error"
+
+
+def _fail(request: EvalRequest, watch: Watch, name: str, message: str, reason: str, reports_failure: bool) -> NoReturn:
+    """Say it, leave it as a report where the command answers by one, and exit."""
+    click.echo(f"{name}: {message}", err=True)
+    report = EvalReport(request_digest=request.digest(), outcome="failed", reason=reason, message=message[:NOTE_LENGTH])
+    try:
+        if reports_failure:
+            write_atomically(Path(request.paths.report), report.to_json(), "paths.report")
+        watch.at("failed")
+    except (EvaluationError, StoppedError) as error:
+        click.echo(f"{name}: the failure could not be recorded ({error})", err=True)
+    sys.exit(FAILED)
+
+
+def _load_generate() -> Callable[[EvalRequest, Watch], Any]:
+    from gopd_eval.shell.generate import generate
+
+    return generate
+
+
+def _load_grade() -> Callable[[EvalRequest, Watch], Any]:
+    from gopd_eval.shell.grade import grade
+
+    return grade
+
+
+def _load_compare() -> Callable[[EvalRequest, Watch], Any]:
+    from gopd_eval.shell.compare import compare
+
+    return compare
+
+
+_command("generate", "Draw the answers that are missing, and divergences along them.", True, _load_generate)
+_command("grade", "Give every answer a verdict, and write the report.", True, _load_grade)
+_command("compare", "Compare the subjects; write, print and publish it.", False, _load_compare)

@@ -1,0 +1,53 @@
+"""What the commands read and leave for each other: problems, and the index of where a request's results lie.
+
+`generate` writes the index, `grade` and `compare` read it, so that these two need no models.
+"""
+
+import json
+from pathlib import Path
+
+from gopd_api.requests import EvalRequest, EvalTask
+from gopd_eval.core.errors import EvaluationError
+from gopd_eval.core.index import Entry
+from gopd_eval.core.problems import Problem, data_digest, parse_problems
+from gopd_eval.shell.files import write_atomically
+
+
+def read_problems(task: EvalTask, index: int) -> list[Problem]:
+    """The problems of a task. Raises EvaluationError naming `tasks[index].data`."""
+    field = f"tasks[{index}].data"
+    try:
+        with Path(task.data).open(encoding="utf-8") as lines:
+            return parse_problems(lines, field, task.data, needs_answer=task.benchmark == "math", limit=task.limit)
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "give a readable file of JSON lines in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise EvaluationError(field, f"{task.data} cannot be read ({reason})", remedy) from error
+
+
+def _index_path(request: EvalRequest) -> Path:
+    return Path(request.paths.store) / "requests" / f"{request.digest().removeprefix('sha256:')}.json"
+
+
+def write_index(request: EvalRequest, entries: list[Entry]) -> None:
+    """Leave the index of this request in the store."""
+    content = [entry.to_json() for entry in entries]
+    write_atomically(_index_path(request), json.dumps(content, indent=2) + "\n", "paths.store")
+
+
+def read_index(request: EvalRequest) -> dict[tuple[str, str], Entry]:
+    """(subject, task) to the entry. Raises EvaluationError when `generate` has not been run."""
+    path = _index_path(request)
+    if not path.is_file():
+        raise EvaluationError(
+            "paths.store", f"{path} is not there", "run generate with this request first", "NotGenerated"
+        )
+    entries = [Entry(**entry) for entry in json.loads(path.read_text())]
+    return {(entry.subject, entry.task): entry for entry in entries}
+
+
+def check_data(entry: Entry, problems: list[Problem], task: EvalTask, index: int) -> None:
+    """The file must still say what it said when answers were drawn; a corrected one needs `generate` again (quick)."""
+    if data_digest(problems) != entry.data_digest:
+        fault = f"{task.data} has changed since generate"
+        raise EvaluationError(f"tasks[{index}].data", fault, "run generate with this request again", "DataChanged")

@@ -1,0 +1,117 @@
+"""The grade command: verdicts on every answer, and the report with every subject's scores.
+
+It needs no model and no network. Verdicts are kept by key, so that an interrupted grading goes on where it was, and a
+report can be made again at once. The rules are in `core.grading` and `core.measures`.
+"""
+
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from gopd_api.reports import EvalReport
+from gopd_api.requests import EvalRequest, EvalTask
+from gopd_eval.core.errors import EvaluationError
+from gopd_eval.core.grading import GRADER_VERSION, grade_sample
+from gopd_eval.core.index import Entry
+from gopd_eval.core.measures import Measure, Origin, divergence_measures, math_measures
+from gopd_eval.core.problems import Problem
+from gopd_eval.core.samples import Divergence, Grade, Record, Sample, samples_digest, wanted_samples
+from gopd_eval.core.subjects import check_subjects
+from gopd_eval.shell.data import check_data, read_index, read_problems
+from gopd_eval.shell.equality import EqualityProcess
+from gopd_eval.shell.files import write_atomically
+from gopd_eval.shell.progress import Watch
+from gopd_eval.shell.store import RecordFile, read_records
+
+R = TypeVar("R", bound=Record)
+LIBRARY = "math-verify"
+
+
+def grade(request: EvalRequest, watch: Watch) -> EvalReport:
+    """Grade what has no verdict yet, and write the report of the whole request."""
+    started = time.monotonic()
+    measures = list(measure_all(request, watch))
+    report = EvalReport(
+        request_digest=request.digest(),
+        outcome="succeeded",
+        reason="Completed",
+        seconds=round(time.monotonic() - started, 3),
+        scores=[measure.score() for measure in measures],
+    )
+    write_atomically(Path(request.paths.report), report.to_json(), "paths.report")
+    watch.at("finished")
+    return report
+
+
+def measure_all(request: EvalRequest, watch: Watch) -> Iterator[Measure]:
+    """The measures of every subject on every task, in the request's order; missing verdicts are added on the way.
+
+    Raises EvaluationError when answers are missing, or the data have changed since they were drawn.
+    """
+    check_subjects(request)
+    index = read_index(request)
+    library = f"{LIBRARY} {version(LIBRARY)}"
+    problems = [read_problems(task, place) for place, task in enumerate(request.tasks)]
+    with EqualityProcess(watch.beat) as equality:
+        for subject in request.subjects:
+            for place, (task, asked) in enumerate(zip(request.tasks, problems, strict=True)):
+                entry = index[subject.name, task.name]
+                check_data(entry, asked, task, place)
+                grader = _Grader(request, entry, task, asked, watch)
+                if task.benchmark == "math":
+                    yield from grader.math(equality, library)
+                else:
+                    yield from grader.divergence()
+
+
+class _Grader:
+    """One subject on one task."""
+
+    def __init__(
+        self, request: EvalRequest, entry: Entry, task: EvalTask, problems: list[Problem], watch: Watch
+    ) -> None:
+        self._entry, self._task, self._watch = entry, task, watch
+        self._store = Path(request.paths.store)
+        self._problems = problems
+        self._wanted = wanted_samples([problem.id for problem in problems], task.samples)
+        self._samples = self._complete(read_records(self._store / "generations" / entry.generations, Sample), "answers")
+
+    def math(self, equality: EqualityProcess, library: str) -> list[Measure]:
+        """Grades, and the measures made of them."""
+        key = self._entry.grades_key(self._task, library)
+        parts = {
+            "generations": self._entry.generations, "data": self._entry.data_digest, "preset": self._task.preset,
+            "grader": GRADER_VERSION, "library": library,
+        }  # fmt: skip
+        right = {problem.id: problem.answer or "" for problem in self._problems}
+        self._watch.at("grading", self._entry.subject, self._task.name, len(self._wanted))
+        with RecordFile(self._store / "grades" / key, Grade, parts, self._watch.beat) as file:
+            done = {(grade.problem, grade.sample) for grade in file.records}
+            self._watch.advance(len(done))
+            for sample in self._samples:
+                if (sample.problem, sample.sample) not in done:
+                    file.append([grade_sample(sample, right[sample.problem], self._task.preset, equality.compare)])
+                    self._watch.advance(1)
+            grades = self._complete(file.records, "grades")
+        return math_measures(self._origin(), grades, self._task.samples, self._task.preset, library)
+
+    def divergence(self) -> list[Measure]:
+        """The measures made of the divergences that `generate` computed."""
+        found = read_records(self._store / "divergences" / str(self._entry.divergences), Divergence)
+        divergences = self._complete(found, "divergences")
+        return divergence_measures(self._origin(), divergences, self._samples, self._entry.teacher_digest or "")
+
+    def _origin(self) -> Origin:
+        digest = samples_digest(self._samples)
+        return Origin(self._entry.subject, self._task.name, self._entry.data_digest, digest)
+
+    def _complete(self, records: list[R], what: str) -> list[R]:
+        """Exactly one record for each sample wanted, in the order of the problems."""
+        known = {(record.problem, record.sample): record for record in records}
+        if lacking := [place for place in self._wanted if place not in known]:
+            place = f"{self._entry.subject} on {self._task.name}"
+            fault = f"{len(lacking)} of {len(self._wanted)} {what} of {place} are missing"
+            raise EvaluationError("paths.store", fault, "run generate with this request to its end", "NotGenerated")
+        return [known[place] for place in self._wanted]

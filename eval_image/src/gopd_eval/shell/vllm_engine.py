@@ -1,0 +1,74 @@
+"""Answers drawn with vLLM on GPUs.
+
+All prompts are queued at once as token ids, and each answer is handed on when it ends, so that a killed run keeps what
+was finished. vLLM draws each answer from its own seed, but its logits depend on what else is in the batch, on the GPU
+and on the version: answers are not promised to repeat. vllm is imported only here.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gopd_api.evaluation import EvaluationSampling
+from gopd_eval.core.errors import EvaluationError
+from gopd_eval.core.samples import Finish
+from gopd_eval.shell.engine import Draw, Drawn
+
+MEMORY_SHARE = 0.9
+
+
+class VllmEngine:
+    """Draws from a model that vLLM has loaded. Raises EvaluationError when vllm is not installed."""
+
+    def __init__(self, folder: Path, stop: frozenset[int], sampling: EvaluationSampling, gpus: int) -> None:
+        try:
+            from vllm import LLM
+        except ImportError as error:
+            remedy = "use the GPU image, install vllm, or set accelerator: cpu"
+            raise EvaluationError("accelerator", "gpu needs vllm, which is not installed", remedy) from error
+        self._stop = sorted(stop)
+        self._llm = LLM(
+            model=str(folder),
+            tensor_parallel_size=max(1, gpus),
+            max_num_seqs=sampling.batch_size,
+            gpu_memory_utilization=MEMORY_SHARE,
+            generation_config="vllm",  # the model's own sampling defaults must not leak into what was asked
+        )
+        self.context: int | None = self._llm.llm_engine.model_config.max_model_len
+
+    def generate(
+        self, draws: Sequence[Draw], sampling: EvaluationSampling, beat: Callable[[], None]
+    ) -> Iterator[tuple[int, Drawn]]:
+        """Draw all; yields each answer when it ends. Unfinished requests are aborted when `beat` raises."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        engine = self._llm.llm_engine
+        for place, draw in enumerate(draws):
+            parameters = SamplingParams(
+                temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_response_tokens,
+                seed=draw.seed, stop_token_ids=self._stop, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY,
+            )  # fmt: skip
+            engine.add_request(str(place), {"prompt_token_ids": draw.prompt}, parameters)
+        waiting = {str(place) for place in range(len(draws))}
+        try:
+            while engine.has_unfinished_requests():
+                beat()
+                for output in engine.step():
+                    if output.finished:
+                        waiting.discard(output.request_id)
+                        answer = output.outputs[0]
+                        finish: Finish = "length" if answer.finish_reason == "length" else "stop"
+                        yield int(output.request_id), Drawn(list(answer.token_ids), finish)
+        finally:
+            if waiting:
+                engine.abort_request(sorted(waiting))
+
+    def close(self) -> None:
+        """End vLLM's processes and free the GPUs for what comes next."""
+        import torch
+
+        self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
+        gc.collect()
+        torch.cuda.empty_cache()

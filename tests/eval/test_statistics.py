@@ -1,0 +1,149 @@
+"""Intervals and tests against known values, and against what they promise, by simulation."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from gopd_eval.core.statistics import (
+    mean_estimate,
+    paired_estimate,
+    pass_at_k,
+    sign_flip_p,
+    unpaired_estimate,
+)
+
+PROBLEMS, SAMPLES, TRIALS = 30, 16, 400
+
+
+def hard_and_easy(generator: np.random.Generator, shift: float = 0.0) -> np.ndarray:
+    """Chances of success of problems that are mostly easy or mostly hard (in logits: two humps)."""
+    centre = np.where(generator.random(PROBLEMS) < 0.5, -2.0, 2.0)
+    return 1 / (1 + np.exp(-(centre + generator.normal(0, 1, PROBLEMS) + shift)))
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    values = [0.1, 0.4, 0.4, 0.8, 1.0]
+    found = mean_estimate(values)
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert (found.value, found.standard_error) == pytest.approx((0.54, stats.sem(values)))
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high))
+
+
+def test_one_problem_has_no_interval() -> None:
+    assert mean_estimate([0.5]).ci_low is None
+    assert paired_estimate([1.0], [0.0]).ci_low is None
+
+
+def test_no_success_in_thirty_problems_leaves_room_for_some() -> None:
+    found = mean_estimate([0.0] * 30, bounds=(0, 1))
+    assert (found.ci_low, found.ci_high) == pytest.approx((0.0, stats.beta.ppf(0.975, 1, 30)))
+    tied = paired_estimate([0.0] * 30, [0.0] * 30, bounds=(0, 1))
+    assert tied.ci_high == found.ci_high
+    assert tied.detectable is None
+
+
+def test_a_share_never_has_an_interval_beyond_its_bounds() -> None:
+    found = mean_estimate([0.0] * 9 + [1.0], bounds=(0, 1))
+    assert found.ci_low == 0
+    assert found.ci_high is not None and 0.1 < found.ci_high < 1
+
+
+def test_the_clustered_interval_covers_the_truth_and_the_naive_one_does_not() -> None:
+    generator = np.random.default_rng(1)
+    truth = float(np.mean([hard_and_easy(generator).mean() for _ in range(4000)]))
+    clustered = naive = 0
+    for _ in range(TRIALS):
+        answers = generator.random((PROBLEMS, SAMPLES)) < hard_and_easy(generator)[:, None]
+        for values, kind in ((answers.mean(1), "clustered"), (answers.ravel().astype(float), "naive")):
+            found = mean_estimate(values.tolist())
+            assert found.ci_low is not None and found.ci_high is not None
+            covered = found.ci_low <= truth <= found.ci_high
+            clustered, naive = clustered + (covered and kind == "clustered"), naive + (covered and kind == "naive")
+    assert 0.92 < clustered / TRIALS < 0.98
+    assert naive / TRIALS < 0.65
+
+
+def test_pairing_by_problem_narrows_the_interval_and_keeps_its_coverage() -> None:
+    generator = np.random.default_rng(2)
+    covered, ratios = 0, []
+    for _ in range(TRIALS):
+        chances = hard_and_easy(generator)
+        left, right = (generator.binomial(SAMPLES, chances) / SAMPLES for _ in range(2))
+        paired, unpaired = paired_estimate(left.tolist(), right.tolist()), unpaired_estimate(left, right)  # type: ignore[arg-type]
+        assert paired.ci_low is not None and paired.ci_high is not None
+        assert unpaired.ci_low is not None and unpaired.ci_high is not None
+        covered += paired.ci_low <= 0 <= paired.ci_high
+        ratios.append((paired.ci_high - paired.ci_low) / (unpaired.ci_high - unpaired.ci_low))
+    assert 0.92 < covered / TRIALS < 0.98
+    assert np.mean(ratios) < 0.5
+
+
+def test_the_least_detectable_difference_is_detected_four_times_in_five() -> None:
+    generator = np.random.default_rng(3)
+    detectable = float(np.mean([_detectable(generator.normal(0, 1, 30)) for _ in range(150)]))
+    found = [paired_estimate(generator.normal(detectable, 1, 30).tolist(), [0.0] * 30) for _ in range(600)]
+    assert np.mean([f.ci_low is not None and f.ci_low > 0 for f in found]) == pytest.approx(0.8, abs=0.05)
+
+
+def _detectable(values: np.ndarray) -> float:
+    found = paired_estimate(values.tolist(), [0.0] * len(values)).detectable
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("pairs", [8, 40])
+def test_the_permutation_p_is_uniform_when_nothing_differs(pairs: int) -> None:
+    generator = np.random.default_rng(4)
+    p_values = [sign_flip_p(generator.normal(0, 1, pairs)) for _ in range(300)]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.035)
+
+
+def test_the_permutation_p_counts_all_patterns_of_few_differences() -> None:
+    assert sign_flip_p([1.0, 1.0, 1.0]) == 0.25
+    assert sign_flip_p([1.0, 1.0, 1.0, 0.0, 0.0]) == 0.25
+    assert sign_flip_p([0.1, 0.2, -0.3]) == 1.0
+    assert sign_flip_p([0.0, 0.0]) == 1.0
+
+
+def test_the_drawn_p_agrees_with_the_counted_one() -> None:
+    differences = np.random.default_rng(5).normal(0.5, 1, 18)
+    signs = 1 - 2.0 * (np.arange(2**18)[:, None] >> np.arange(18) & 1)
+    exact = float(np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-9))
+    assert sign_flip_p(differences) == pytest.approx(exact, abs=4 * math.sqrt(exact / 10_000))
+    assert sign_flip_p(differences) == sign_flip_p(differences), "the draws have a fixed seed"
+
+
+def test_welch_is_scipys() -> None:
+    left, right = [1.0, 2.0, 4.0, 4.5], [0.0, 0.5, 0.7]
+    found, known = unpaired_estimate(left, right), stats.ttest_ind(left, right, equal_var=False)
+    interval = known.confidence_interval(0.95)
+    assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
+    assert found.p_value == pytest.approx(known.pvalue)
+
+
+@given(st.integers(1, 9), st.data())
+def test_pass_at_k_is_the_share_of_choices_with_a_right_answer(samples: int, data: st.DataObject) -> None:
+    correct, k = data.draw(st.integers(0, samples)), data.draw(st.integers(1, samples))
+    choices = list(combinations([True] * correct + [False] * (samples - correct), k))
+    assert pass_at_k(samples, correct, k) == pytest.approx(sum(map(any, choices)) / len(choices), abs=1e-12)
+
+
+def test_pass_at_more_than_was_drawn_is_refused() -> None:
+    with pytest.raises(ValueError, match="pass@5 needs at least 5 samples"):
+        pass_at_k(4, 1, 5)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=40))
+def test_swapping_the_sides_turns_the_difference_round(values: list[float]) -> None:
+    zeros = [0.0] * len(values)
+    there, back = paired_estimate(values, zeros), paired_estimate(zeros, values)
+    assert there.difference == -back.difference
+    assert there.p_value == back.p_value
+    assert there.ci_low is not None and back.ci_high is not None
+    assert there.ci_low == pytest.approx(-back.ci_high, abs=1e-12)
