@@ -101,7 +101,7 @@ def run(asked: TrainRequest, folder: Path, environment: Mapping[str, str] | None
     path.write_text(asked.to_json(), encoding="utf-8")
     measured = Measured(started=time.time())
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(asked.job.uid, measured, ended))
+    watcher = threading.Thread(target=_watch, args=(asked.paths.scratch, measured, ended))
     watcher.start()
     ran = subprocess.run(
         [sys.executable, "-m", "gopd_trainer", "--request", str(path)],
@@ -120,9 +120,9 @@ def run(asked: TrainRequest, folder: Path, environment: Mapping[str, str] | None
     return measured
 
 
-def _watch(uid: str, measured: Measured, ended: threading.Event) -> None:
+def _watch(scratch: str, measured: Measured, ended: threading.Event) -> None:
     while not ended.wait(1.0):
-        family = processes.marked(uid)
+        family = processes.marked(scratch)
         measured.processes = max(measured.processes, len(family))
         measured.peak_gib = max(measured.peak_gib, sum(map(_pss, family)) / GIB)
 

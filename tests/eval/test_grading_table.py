@@ -91,7 +91,9 @@ def test_an_answer_that_only_looks_alike_is_wrong(equality: EqualityProcess, rig
 def test_the_answer_is_found_where_the_response_gives_it(
     equality: EqualityProcess, right: str, text: str, correct: bool
 ) -> None:
-    assert grade_sample(response(text), right, "strict", equality.compare).verdict == ("correct" if correct else "wrong")
+    assert grade_sample(response(text), right, "strict", equality.compare).verdict == (
+        "correct" if correct else "wrong"
+    )
 
 
 @pytest.mark.parametrize(

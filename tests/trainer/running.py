@@ -63,10 +63,10 @@ class Training:
 
     def kill_everything(self) -> None:
         """SIGKILL to the supervisor and to every process of the training, all at once."""
-        tree = processes.marked(self.request.job.uid)
+        tree = processes.marked(self.request.paths.scratch)
         self.process.kill()
         for process in tree:
             process.send_signal(signal.SIGKILL)
         self.process.communicate()
-        for process in processes.marked(self.request.job.uid):
+        for process in processes.marked(self.request.paths.scratch):
             process.send_signal(signal.SIGKILL)

@@ -63,7 +63,7 @@ def resumed(world: World) -> tuple[World, Training, dict[str, Any]]:
     first = world.training("resumed", 1, **given)
     first.wait_until(lambda progress: progress["step"] >= 5)
     first.kill_everything()
-    assert not processes.marked(first.request.job.uid)
+    assert not processes.marked(first.request.paths.scratch)
     before = first.progress()
     again = world.training("resumed", 1, **given)
     code, output = again.finish()
@@ -195,7 +195,7 @@ def test_failing_scores_fail_the_training_with_their_reason(world: World) -> Non
     assert (code, report["reason"]) == (1, "FailedSamples"), output
     assert "IndexError" in report["message"]
     assert student
-    assert not processes.marked(training.request.job.uid)
+    assert not processes.marked(training.request.paths.scratch)
 
 
 def test_a_training_without_a_sign_of_life_is_ended_and_nothing_is_left(world: World) -> None:
@@ -203,9 +203,9 @@ def test_a_training_without_a_sign_of_life_is_ended_and_nothing_is_left(world: W
         "stalled", 5, optimization={"steps": 500}, every_steps=1000, limits=TrainLimits(stall_after_seconds=12)
     )
     training.wait_until(lambda progress: progress["step"] >= 1)
-    for process in processes.marked(training.request.job.uid):
+    for process in processes.marked(training.request.paths.scratch):
         process.send_signal(signal.SIGSTOP)
     code, output = training.finish()
     report = training.report()
     assert (code, report["reason"]) == (1, "Stalled"), output
-    assert not processes.marked(training.request.job.uid)
+    assert not processes.marked(training.request.paths.scratch)

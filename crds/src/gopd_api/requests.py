@@ -89,6 +89,11 @@ class TrainPaths(Model):
     scratch: Path
     """Folder for logs, converted data and spooled metrics."""
 
+    @property
+    def spool(self) -> str:
+        """Folder in which metrics wait for the tracking server; it outlives attempts."""
+        return f"{self.scratch}/tracking"
+
 
 class TrackingRequest(Model):
     """The MLflow run to attach to; created when the job's uid has none yet."""

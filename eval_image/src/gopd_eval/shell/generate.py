@@ -108,7 +108,7 @@ class _Session:
                     todo = missing(wanted, file.records)
                     if todo:
                         self._watch.at("loading", work.subject.name, work.task.name)
-                        engine = engine or self._engine(work.source)
+                        engine = engine or self._checked_engine(works)
                         self._watch.at("generating", work.subject.name, work.task.name, len(wanted), len(file.records))
                         self._draw_missing(engine, work, todo, file)
         finally:
@@ -178,6 +178,13 @@ class _Session:
         thinking = self._request.sampling.enable_thinking
         tokens = prompt_tokens(tokenizer, work.problems, thinking, work.source.field)
         return {problem.id: ids for problem, ids in zip(work.problems, tokens, strict=True)}
+
+    def _checked_engine(self, works: list[_Work]) -> Engine:
+        """The subject's engine, once its teachers are known to fit: better told before hours of drawing."""
+        for work in works:
+            if work.teacher is not None:
+                self._check_vocabularies(work, work.teacher)
+        return self._engine(works[0].source)
 
     def _engine(self, source: ModelSource) -> Engine:
         tokenizer = self._pool.tokenizer(source)

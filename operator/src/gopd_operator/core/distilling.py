@@ -6,7 +6,7 @@ say so instead of guessing. Sweeps are put together in `sweep`, subjects and com
 
 from dataclasses import dataclass
 
-from gopd_api.effective import pools, scored_teachers
+from gopd_api.effective import option_values, pools, scored_teachers
 from gopd_api.objects import DistillationJob, DistillationJobSpec
 from gopd_api.requests import ScoredTeacher, TrackingRequest, TrainLimits, TrainRequest
 from gopd_operator.core.identity import identity

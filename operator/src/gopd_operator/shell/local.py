@@ -18,6 +18,7 @@ from gopd_operator.shell.attempt import POLL_SECONDS, Programs, Watch, attempt
 from gopd_operator.shell.child import end_marked
 from gopd_operator.shell.files import last_lines
 from gopd_operator.shell.lock import held
+from gopd_operator.shell.records import record_end
 from gopd_operator.shell.screen import Screen
 from gopd_operator.shell.signals import Stopping, counted
 
@@ -66,6 +67,8 @@ def _work(plan: Plan, policy: Policy, screen: Screen, programs: Programs, stoppi
         screen.begin(step.name, number, len(plan.steps))
         verdict = _do(step, policy, programs, watch, save_before)
         screen.end(step.name, verdict.next, time.monotonic() - begun)
+        if verdict.next in ("stopped", "failed") and (unrecorded := record_end(step, verdict.next)):
+            screen.note(f"MLflow does not know yet that {step.name} {verdict.next}: {unrecorded}")
         if verdict.next == "stopped":
             return RunOutcome("stopped", step.name, verdict.message)
         if verdict.next == "failed":

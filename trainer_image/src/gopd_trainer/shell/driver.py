@@ -106,13 +106,9 @@ def run_verl(chosen: dict[str, Any]) -> None:
 
 def explained(error: BaseException) -> errors.TrainingError:
     """What a failure means for the person who reads the report."""
-    from gopd_trainer.shell.trainer import FailedSamples
-
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, errors.TrainingError):
         return error
-    if isinstance(error, FailedSamples):
-        return errors.TooManyFailedSamples(str(error))
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
         return errors.DiskFull(f"the storage is full ({text[:300]}); free space, or lower spec.checkpoints.keep")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "OutOfMemory" in text:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 MARK = "GOPD_TRAINING"
-"""Environment variable with the job's uid, in every process of its training."""
+"""Environment variable with the scratch folder of its training, in every process of it: a uid may be in two roots."""
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -29,21 +29,21 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
         )
 
 
-def marked(uid: str) -> list[psutil.Process]:
-    """Every other process of the training of job `uid` that this user may see."""
+def marked(scratch: str) -> list[psutil.Process]:
+    """Every other process of the training with this scratch folder that this user may see."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == uid:
+            if process.pid != os.getpid() and process.environ().get(MARK) == scratch:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
 
 
-def end(uid: str, patience: float = 5.0) -> int:
+def end(scratch: str, patience: float = 5.0) -> int:
     """End every process of the training: SIGTERM, after `patience` seconds SIGKILL. Returns how many there were."""
-    processes = marked(uid)
+    processes = marked(scratch)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
             try:
@@ -53,7 +53,7 @@ def end(uid: str, patience: float = 5.0) -> int:
         _, alive = psutil.wait_procs(processes, timeout=patience)
         if not alive:
             break
-        processes_left = marked(uid)
+        processes_left = marked(scratch)
         processes = list({*alive, *processes_left})
     return len(processes)
 

@@ -56,7 +56,7 @@ class Supervisor:
     def run(self) -> int:
         """Carry the attempt out and return the exit code: 0 succeeded, 1 failed, 3 stopped and saved."""
         self._prepare()
-        self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, self.scratch / "tracking")
+        self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, Path(self.request.paths.spool))
         self.tracker.params(parameters(self.request))
         self.tracker.tags(tags(self.request, self.digest))
         self.tracker.artifact("train-request.json", self.request.to_json())
@@ -66,7 +66,7 @@ class Supervisor:
         try:
             code = self._watch(process)
         finally:
-            processes.end(self.request.job.uid)
+            processes.end(self.request.paths.scratch)
         return self._finish(code)
 
     def _prepare(self) -> None:
@@ -74,14 +74,14 @@ class Supervisor:
         for folder in (paths.scratch, paths.checkpoints, paths.exports):
             Path(folder).mkdir(parents=True, exist_ok=True)
         # Left over from an attempt whose whole tree was killed: they hold memory and ports.
-        processes.end(self.request.job.uid)
+        processes.end(self.request.paths.scratch)
         for name in (events.NAME, events.FAILURES, "stop"):
             (self.scratch / name).unlink(missing_ok=True)
         self._write_progress()
 
     def _environment(self) -> dict[str, str]:
         chosen = dict(environment(self.request)) | {
-            processes.MARK: self.request.job.uid,
+            processes.MARK: self.request.paths.scratch,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_DEDUP_LOGS": "0",
             "HYDRA_FULL_ERROR": "1",

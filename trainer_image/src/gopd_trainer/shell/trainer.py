@@ -16,6 +16,7 @@ from verl.trainer.ppo.v1.trainer_base import register_trainer
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils.debug import marked_timer
 
+from gopd_trainer.core.errors import TooManyFailedSamples
 from gopd_trainer.core.metrics import rollout_metrics, step_metrics, timing_metrics
 from gopd_trainer.core.options import TRAINER_MODE
 from gopd_trainer.shell import checkpoint_files, events
@@ -31,10 +32,6 @@ class StopRequested(Exception):
     """Training was asked to end; the newest state is saved."""
 
 
-class FailedSamples(RuntimeError):
-    """More samples failed than the request allows."""
-
-
 class SampleBuffer(ReplayBuffer):
     """verl's buffer, polled faster, that replaces failed prompts whole and counts them."""
 
@@ -46,7 +43,7 @@ class SampleBuffer(ReplayBuffer):
         self.told: tuple[float, int] = (time.monotonic(), -1)
 
     def sample(self, *args: Any, **kwargs: Any) -> Any:
-        """One step's batch, complete. Raises FailedSamples and StopRequested."""
+        """One step's batch, complete. Raises TooManyFailedSamples and StopRequested."""
         self.failed, self.sampled = 0, int(kwargs["batch_size"])
         batch, metrics = super().sample(*args, **kwargs)
         metrics["gopd/failed_samples"] = float(self.failed)
@@ -59,7 +56,7 @@ class SampleBuffer(ReplayBuffer):
         self.failed += len(failed)
         allowed = max(1, int(self.failed_share * self.sampled)) if self.failed_share > 0 else 0
         if self.failed > allowed:
-            raise FailedSamples(
+            raise TooManyFailedSamples(
                 f"{self.failed} of {self.sampled} prompts of step {global_steps} failed, and {allowed} may; "
                 f"the last failure: {last_failure(self.failures)}"
             )
