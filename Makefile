@@ -31,7 +31,7 @@ test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (
 
 check: .venv/dev.stamp ## lint, format, types, layers and generated files, in seconds; changes nothing
 	@failed=; \
-	for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo' 'python -m gopd_api generate --check'; do \
+	for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo' 'python -m gopd_api generate --check' 'python docs/make_tree.py --check'; do \
 	    echo "== $$tool"; .venv/bin/$$tool || failed="$$failed; $$tool"; \
 	done; \
 	test -z "$$failed" || { echo "failed: $${failed#; }" >&2; exit 1; }
@@ -40,8 +40,9 @@ format: .venv/dev.stamp ## let ruff rewrite what it can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-generate: .venv/dev.stamp ## write the CRDs and the API reference from the types
+generate: .venv/dev.stamp ## write the CRDs, the API reference and the tree from their sources
 	$(PYTHON) -m gopd_api generate
+	$(PYTHON) docs/make_tree.py
 
 lock: ## compile requirements/*.txt anew from *.in (UPGRADE=1: newest versions)
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt

@@ -51,7 +51,7 @@ def test_subjects_are_paired_by_problem_and_not_by_place(make_request: RequestMa
 
 def test_different_problems_are_refused(make_request: RequestMaker) -> None:
     request = request_of(make_request, ("old", None, None), ("new", None, None), baseline="old")
-    with pytest.raises(EvaluationError, match="tasks.sums.data: new and old were measured on different problems"):
+    with pytest.raises(EvaluationError, match=r"tasks\.sums\.data: new and old were measured on different problems"):
         compare_subjects(request, [measure("old", [0, 1]), measure("new", [0, 1], data="sha256:" + "1" * 64)])
 
 

@@ -1,4 +1,4 @@
-"""The comparing process: no answer of a model hangs, kills or slows the grading, and what could not be compared is said."""
+"""The comparing process: no answer hangs, kills or slows the grading, and what could not be compared is said."""
 
 import os
 import time

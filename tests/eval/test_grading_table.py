@@ -60,7 +60,8 @@ RESPONSES = [
     ("5", "$\\boxed{5}$\n\nVerification: we check that 2+2=4 and so on.", True),
     ("204", r"It is $\boxed{204}$ or $\boxed{205}$.", False), ("204", r"It is $\boxed{205}$ or $\boxed{204}$.", False),
     (ROOTS, r"So $x=\boxed{\frac{-1+\sqrt{17}}{2}}$ or $x=\boxed{\frac{-1-\sqrt{17}}{2}}$.", True),
-    ("1/2", r"The answer is $\frac{1}{2}$.", True), ("-3", "x = -3", True), ("12", "A total of 1,2 and 12 apples", True),
+    ("1/2", r"The answer is $\frac{1}{2}$.", True), ("-3", "x = -3", True),
+    ("12", "A total of 1,2 and 12 apples", True),
     ("72", "#### 72", True), ("1234", "She has 1,234.", True), ("5", r"\boxed{\text{5}}", True),
 ]  # fmt: skip
 
@@ -99,7 +100,8 @@ def test_the_answer_is_found_where_the_response_gives_it(
 @pytest.mark.parametrize(
     ("right", "text", "verdict"),
     [
-        ("5", r"\boxed{5}", "correct"), (r"\frac{1}{576}", r"\boxed{0.001736}", "correct"), ("5", r"\boxed{5.}", "wrong"),
+        ("5", r"\boxed{5}", "correct"),
+        (r"\frac{1}{576}", r"\boxed{0.001736}", "correct"), ("5", r"\boxed{5.}", "wrong"),
         ("5", r"\fbox{5}", "no_answer"), ("5", "The answer is 5.", "no_answer"), ("5", r"\boxed{5} \boxed{}", "wrong"),
         ("5", "<think>\\boxed{5}</think> The answer is 7.", "correct"), ("81920", r"\boxed{81\,920}", "wrong"),
         ("204", r"It is $\boxed{205}$ or $\boxed{204}$.", "correct"), ("5", r"\boxed{5", "no_answer"),

@@ -83,7 +83,7 @@ def test_every_configured_end_ends_an_answer() -> None:
         def __init__(self, eos: object) -> None:
             self.eos_token_id = eos
 
-    assert stop_tokens(make_tokenizer(), Config([7, 8]), Config(9), Config(None)) == {2, 7, 8, 9}  # type: ignore[arg-type]
+    assert stop_tokens(make_tokenizer(), Config([7, 8]), Config(9), Config(None)) == {2, 7, 8, 9}
 
 
 def test_a_models_digest_is_its_contents_and_is_read_once(

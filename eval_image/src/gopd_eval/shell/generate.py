@@ -124,7 +124,7 @@ class _Session:
         draws = [Draw(prompts[problem], seed) for (problem, _), seed in zip(todo, seeds, strict=True)]
         for place, drawn in engine.generate(draws, sampling, self._watch.beat):
             problem, sample = todo[place]
-            text = tokenizer.decode(drawn.tokens, skip_special_tokens=True)
+            text = tokenizer.decode(drawn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             record = Sample(
                 problem, sample, seeds[place], len(draws[place].prompt), drawn.tokens, text, drawn.finish
             )  # fmt: skip

@@ -22,6 +22,8 @@ class ModelPool:
 
     def __init__(self, accelerator: str, cpu_threads: int | None) -> None:
         self._accelerator, self._threads = accelerator, cpu_threads
+        # Read when torch loads OpenMP. Threads that spin while they wait cost four times the work on a busy machine.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._models: dict[str, PreTrainedModel] = {}
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
 
@@ -44,10 +46,12 @@ class ModelPool:
     def _load(self, source: ModelSource) -> "PreTrainedModel":
         import torch
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
         gpu = self._accelerator == "gpu"
         if gpu and not torch.cuda.is_available():
             raise EvaluationError("accelerator", "gpu is asked for and there is none", "set accelerator: cpu")
+        disable_progress_bar()
         torch.set_num_threads(self._threads or len(os.sched_getaffinity(0)))
         folder = source.folder()
         try:

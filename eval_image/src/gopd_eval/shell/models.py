@@ -76,12 +76,12 @@ def _file_digest(path: Path) -> str:
 
 def _fetched(uri: str, field: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     repository, _, revision = uri.removeprefix("hf://").partition("@")
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=[*_PATTERNS, "*.json"]))
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise EvaluationError(
             field,
             f"{uri} is not in the local cache and the hub cannot be reached",
