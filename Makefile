@@ -12,6 +12,8 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-vers
 PACKAGES := crds tracking operator trainer_image eval_image
 SLOW := $(wildcard tests/trainer tests/e2e)
 WORKDIR ?= runs
+# Threads that wait for each other sleep: spinning ones make two threads on busy cores many times slower than one.
+export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(PYTHON) -m pytest
 
 help: ## list these targets

@@ -26,6 +26,7 @@ from gopd_eval.shell.models import ModelSource, locate
 from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.store import RecordFile, read_records
 from gopd_eval.shell.tokenization import prompt_tokens, stop_tokens
+from gopd_eval.shell.vllm_engine import VllmEngine, check_installed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -50,6 +51,8 @@ class _Work:
 def generate(request: EvalRequest, watch: Watch) -> None:
     """Draw what is missing for every subject and task of the request, and leave the index for `grade`."""
     check_subjects(request)
+    if request.accelerator == "gpu":
+        check_installed()
     watch.at("loading")
     works = _plan(request, watch)
     write_index(request, [work.entry for work in works])
@@ -190,8 +193,6 @@ class _Session:
         tokenizer = self._pool.tokenizer(source)
         if self._request.accelerator == "gpu":
             from transformers import AutoConfig, GenerationConfig
-
-            from gopd_eval.shell.vllm_engine import VllmEngine
 
             folder = source.folder()
             configs = [AutoConfig.from_pretrained(folder)]

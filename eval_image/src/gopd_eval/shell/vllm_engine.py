@@ -6,6 +6,7 @@ and on the version: answers are not promised to repeat. vllm is imported only he
 """
 
 import gc
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,15 +18,19 @@ from gopd_eval.shell.engine import Draw, Drawn
 MEMORY_SHARE = 0.9
 
 
+def check_installed() -> None:
+    """Raises EvaluationError when there is no vllm; asked before anything is loaded."""
+    if importlib.util.find_spec("vllm") is None:
+        remedy = "use the GPU image, install vllm, or set accelerator: cpu"
+        raise EvaluationError("accelerator", "gpu needs vllm, which is not installed", remedy)
+
+
 class VllmEngine:
-    """Draws from a model that vLLM has loaded. Raises EvaluationError when vllm is not installed."""
+    """Draws from a model that vLLM has loaded."""
 
     def __init__(self, folder: Path, stop: frozenset[int], sampling: EvaluationSampling, gpus: int) -> None:
-        try:
-            from vllm import LLM
-        except ImportError as error:
-            remedy = "use the GPU image, install vllm, or set accelerator: cpu"
-            raise EvaluationError("accelerator", "gpu needs vllm, which is not installed", remedy) from error
+        from vllm import LLM
+
         self._stop = sorted(stop)
         self._llm = LLM(
             model=str(folder),

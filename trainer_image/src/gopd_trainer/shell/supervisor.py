@@ -84,6 +84,8 @@ class Supervisor:
             processes.MARK: self.request.paths.scratch,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_DEDUP_LOGS": "0",
+            # Ray's workers are the work here: at Ray's own niceness of 15 anything else on the machine goes first.
+            "RAY_worker_niceness": "0",
             "HYDRA_FULL_ERROR": "1",
             "TOKENIZERS_PARALLELISM": "false",
             "VLLM_NO_USAGE_STATS": "1",
