@@ -52,7 +52,8 @@ def test_an_example_says_what_it_does_what_it_needs_and_how_to_run_it(path: Path
 def test_an_example_that_starts_from_made_models_names_a_script_that_is_there(path: Path) -> None:
     made_by = load_file(path)[0].metadata.annotations.get("gopd.io/made-by")
     if made_by:
-        assert (ROOT / made_by.removeprefix("python ")).is_file()
+        module = made_by.removeprefix("python -m ")
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)

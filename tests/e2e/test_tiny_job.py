@@ -109,6 +109,8 @@ def test_the_comparison_is_paired_and_the_teacher_is_at_zero(finished: tuple[Pat
     after = next(one for one in comparison.differences if (one.subject, one.metric) == ("after", "kl"))
     assert after.baseline == "before"
     assert after.pairs == 16
+    assert after.ci_low is not None
+    assert after.ci_high is not None
     assert after.ci_low < after.difference < after.ci_high
     assert after.difference == pytest.approx(kl["after"].value - kl["before"].value, abs=1e-9)
 

@@ -28,6 +28,10 @@ class Task(Model):
     """Answers drawn a problem."""
     preset: Literal["strict", "seed"] = "strict"
     """`strict`: graded right; `seed`: graded as the published harness does, to compare with published numbers."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Temperature for this task's answers; 0 takes the likeliest token. Without it: `sampling.temperature`."""
+    max_response_tokens: Annotated[int, Field(ge=1, le=1048576)] | None = None
+    """Most tokens of an answer in this task. Without it: `sampling.maxResponseTokens`."""
     limit: Annotated[int, Field(ge=1, le=1000000)] | None = None
     """Problems that are run, from the first. Without it: all."""
     teacher: ModelUri | None = None

@@ -188,3 +188,8 @@ class EvalRequest(Request):
     cpu_threads: int | None = None
     paths: EvalPaths
     tracking: TrackingRequest
+
+    def sampling_for(self, task: Task) -> EvaluationSampling:
+        """How answers of `task` are drawn: the request's sampling with what the task sets itself."""
+        own = {"temperature": task.temperature, "max_response_tokens": task.max_response_tokens}
+        return self.sampling.model_copy(update={name: value for name, value in own.items() if value is not None})

@@ -86,7 +86,7 @@ def _plan(request: EvalRequest, watch: Watch) -> list[_Work]:
         watch.beat()
         source = locate(subject.model, f"subjects[{place}].model", store)
         for task, asked, teacher in zip(request.tasks, problems, teachers, strict=True):
-            parts = generation_parts(source.digest, asked, task, request.sampling, engine)
+            parts = generation_parts(source.digest, asked, task, request.sampling_for(task), engine)
             entry = make_entry(subject.name, task, asked, key(parts), teacher.digest if teacher else None)
             works.append(_Work(subject, source, task, asked, parts, entry, teacher))
     return works
@@ -119,7 +119,7 @@ class _Session:
                 engine.close()
 
     def _draw_missing(self, engine: Engine, work: _Work, todo: list[tuple[str, int]], file: RecordFile[Sample]) -> None:
-        sampling = self._request.sampling
+        sampling = self._request.sampling_for(work.task)
         tokenizer = self._pool.tokenizer(work.source)
         prompts = self._prompts(work)
         _check_context(engine, prompts, work, sampling.max_response_tokens)
