@@ -20,7 +20,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the comparison
-	$(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
+	TQDM_DISABLE=1 $(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
 	.venv/bin/gopd run examples/quickstart.yaml --workdir $(WORKDIR)
 
 test: test-unit test-trainer ## run every tier of tests that this machine can run

@@ -35,8 +35,8 @@ MISTRAINING_STEPS, MISTRAINING_BATCH, MISTRAINING_RATE = 6, 8, 1e-4
 SEED = 20251124
 COUNTS = {  # rows of each file
     "train": {"math": 220, "instruction": 280},
-    "heldout": {"math": 16, "instruction": 16},
-    "arithmetic": {"math": 40, "instruction": 0},
+    "heldout": {"math": 12, "instruction": 12},
+    "arithmetic": {"math": 30, "instruction": 0},
 }
 
 
