@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 from tests.operator.golden_plans import EXAMPLES
-from tests.operator.workplace import Workplace, workplace
+from tests.operator.workplace import Workplace, lives, workplace
 
 from gopd_api.requests import EvalRequest
 
@@ -81,7 +81,7 @@ def test_after_sigkill_of_the_run_the_same_command_goes_on(place: Workplace) -> 
     assert result.returncode == 0
     assert "ended 1 processes that an interrupted run of small-" in result.stdout
     assert re.search(r"resumed from step \d", result.stdout)
-    assert not orphan.is_running()
+    assert not lives(orphan)
     assert place.trained() == list(range(1, 61))
 
 
@@ -109,7 +109,7 @@ def test_a_second_ctrl_c_kills_everything_at_once(place: Workplace) -> None:
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 3 and "stopped at train" in out
-    assert not child.is_running()
+    assert not lives(child)
     assert place.daemon_is_gone()
 
 

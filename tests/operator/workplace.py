@@ -127,3 +127,11 @@ def workplace(folder: Path) -> Workplace:
     place.prompts(*({"prompt": f"question {n}"} for n in range(4)))
     (place.root / "data" / "heldout.jsonl").write_text('{"prompt": "1 + 1", "answer": "2"}\n')
     return place
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether the process still runs; one that has ended and waits to be reaped by its adopter does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
