@@ -45,14 +45,42 @@ class CheckpointStatus(Model):
     digest: Text | None = None
 
 
-class Attempt(Model):
-    """One try at training."""
+FailureClass = Literal[
+    "application", "memory", "stall", "image", "validation", "infrastructure", "preemption", "deadline", "suspension"
+]
+"""Whose fault the end of an attempt was. The first four eat the budget of `lifecycle.maxAttempts`; `validation` and
+`deadline` are final; the others are tried again without being counted against the job."""
 
+
+class Attempt(Model):
+    """One try at training: one RayJob."""
+
+    number: int
     name: Text
+    """The RayJob's name."""
+    started: Time
+    """When the attempt was decided on; its RayJob is created afterwards."""
+    ended: Time | None = None
+    failure: FailureClass | None = None
+    """None while it runs, and when it succeeded."""
     reason: Text | None = None
+    message: Note | None = None
     gpu_seconds: float = 0
     from_step: int = 0
+    """Step of the checkpoint that it started from."""
     to_step: int | None = None
+    """Last step that it reported."""
+
+
+class Failures(Model):
+    """Attempts that ended otherwise than well, also those that the list of attempts no longer holds."""
+
+    counted: int = 0
+    """Against `lifecycle.maxAttempts`."""
+    uncounted: int = 0
+    """Infrastructure and preemption."""
+    in_a_row: int = 0
+    """Uncounted ones since the last new checkpoint."""
 
 
 class EvaluationStatus(Model):
@@ -101,6 +129,14 @@ class Child(Model):
     phase: Text | None = None
 
 
+class Inspected(Model):
+    """What a look at the storage found, before a GPU was booked."""
+
+    digest: Text
+    """Of the spec and image that were looked at."""
+    prompts: int | None = None
+
+
 class PlanStatus(Model):
     """What the job needs, worked out before anything is booked."""
 
@@ -118,15 +154,20 @@ class EvalJobStatus(Model):
     conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_by("type"))] = []
     evaluations: Annotated[list[EvaluationStatus], Field(max_length=512)] = []
     best: Best | None = None
-    attempts: Annotated[list[Attempt], Field(max_length=32)] = []
     resources: Resources | None = None
     mlflow: MlflowStatus | None = None
-    children: Annotated[list[Child], Field(max_length=64)] = []
+    children: Annotated[list[Child], Field(max_length=512)] = []
+    inspected: Inspected | None = None
+    finished: Time | None = None
+    """When the phase became Succeeded or Failed."""
 
 
 class DistillationJobStatus(EvalJobStatus):
     """What was last observed of a DistillationJob."""
 
+    attempts: Annotated[list[Attempt], Field(max_length=32)] = []
+    """The newest attempts, oldest first."""
+    failures: Failures | None = None
     plan: PlanStatus | None = None
     progress: JobProgress | None = None
     checkpoints: Annotated[list[CheckpointStatus], Field(max_length=64)] = []
