@@ -116,10 +116,17 @@ class TrainLimits(Model):
     """Save and end before this time (seconds since 1970): the attempt's deadline."""
 
 
+class PublishTo(Model):
+    """The one ConfigMap that a training on a cluster writes its progress and its report to."""
+
+    namespace: Text
+    config_map: Text
+
+
 class TrainRequest(Request):
     """Train the student from its start, or from the newest whole checkpoint."""
 
-    not_work: ClassVar[frozenset[str]] = frozenset({"attempt", "limits"})
+    not_work: ClassVar[frozenset[str]] = frozenset({"attempt", "limits", "publish"})
 
     version: Literal["gopd.io/train/v1"] = TRAIN_VERSION
     job: JobIdentity
@@ -139,6 +146,8 @@ class TrainRequest(Request):
     paths: TrainPaths
     tracking: TrackingRequest
     limits: TrainLimits
+    publish: PublishTo | None = None
+    """None: progress and report are files only."""
     overrides: dict[str, str | int | float | bool] = {}
 
 

@@ -16,6 +16,11 @@ FORMS[LABEL_FORM] = ("a label value", 'use letters, digits, "-", "_" and ".", wi
 LabelValue = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_FORM)]
 
 
+QUANTITY_FORM = r"^[0-9]{1,9}(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+FORMS[QUANTITY_FORM] = ("a quantity of Kubernetes", "write a number with or without a unit: 8, 500m, 64Gi")
+Quantity = Annotated[str, Field(min_length=1, max_length=16, pattern=QUANTITY_FORM)]
+
+
 class Toleration(Model):
     """A toleration, as pods have it."""
 
@@ -44,6 +49,10 @@ class PodPatch(Model):
     """Secrets whose keys become environment variables: credentials only."""
     image_pull_secrets: Annotated[list[Text], Field(max_length=8)] = []
     """Secrets to fetch images with."""
+    cpu: Quantity | None = None
+    """Processor cores that a pod asks for, as Kubernetes writes them: `8`, `500m`."""
+    memory: Quantity | None = None
+    """Memory that a pod asks for and is limited to: `64Gi`."""
 
 
 class Compute(Model):

@@ -58,11 +58,17 @@ class Attempt(Model):
     number: int
     name: Text
     """The RayJob's name."""
+    uid: Text | None = None
+    """The RayJob's uid, once it was seen: one that is gone afterwards was deleted by somebody else."""
+    expects: int = 0
+    """Step of the newest checkpoint when the attempt was decided on: it has to start there or later."""
     started: Time
     """When the attempt was decided on; its RayJob is created afterwards."""
     ended: Time | None = None
     failure: FailureClass | None = None
     """None while it runs, and when it succeeded."""
+    final: bool = False
+    """It failed in a way that another attempt would not mend."""
     reason: Text | None = None
     message: Note | None = None
     gpu_seconds: float = 0
@@ -89,6 +95,7 @@ class EvaluationStatus(Model):
     subject: Text
     task: Text
     metric: Text
+    better: Literal["higher", "lower", "neither"] = "higher"
     step: int | None = None
     value: float
     ci_low: float | None = None
@@ -158,6 +165,8 @@ class EvalJobStatus(Model):
     mlflow: MlflowStatus | None = None
     children: Annotated[list[Child], Field(max_length=512)] = []
     inspected: Inspected | None = None
+    started: Time | None = None
+    """When the first attempt, or the first measurement, was decided on: deadlines count from here."""
     finished: Time | None = None
     """When the phase became Succeeded or Failed."""
 

@@ -26,16 +26,21 @@ class Surroundings:
 
 
 def plan_distillation(
-    job: DistillationJob, surroundings: Surroundings, prompts: int | None = None, parent: str | None = None
+    job: DistillationJob,
+    surroundings: Surroundings,
+    prompts: int | None = None,
+    parent: str | None = None,
+    counted: int | None = None,
 ) -> Plan:
     """The plan of a DistillationJob without a sweep.
 
     `prompts` is the number of training prompts where it is known: with `optimization.epochs`, the steps that need the
-    last checkpoint are undecided without it. `parent` is the tracking run name of the sweep that the job is a child of.
+    last checkpoint are undecided without it, or without `counted`, the steps that the training has counted itself.
+    `parent` is the tracking run name of the sweep that the job is a child of.
     """
     who = identity(job)
     paths = job_paths(surroundings.root, who)
-    total = total_steps(job.spec, prompts)
+    total = counted or total_steps(job.spec, prompts)
     measuring = Measuring(job, paths, tracking(job, surroundings, parent), total)
     steps = [*measuring.starts(), train_step(job, paths, measuring.tracking), *measuring.checkpoints()]
     comparison = measuring.comparison()

@@ -22,13 +22,22 @@ class Observed:
     """Training prompts in `data.train`."""
     checkpoints: Found | None = None
     """Exported students of the DistillationJobs that an EvalJob names."""
+    total_steps: int | None = None
+    """Training steps, where the training itself has counted them."""
 
 
-def plan(job: DistillationJob | EvalJob, surroundings: Surroundings, observed: Observed | None = None) -> Plan:
-    """The job's plan. Raises `comparing.SubjectFault` when an EvalJob asks for a checkpoint that there is not."""
+def plan(
+    job: DistillationJob | EvalJob,
+    surroundings: Surroundings,
+    observed: Observed | None = None,
+    parent: str | None = None,
+) -> Plan:
+    """The plan of the job; `parent` is the tracking run name of the sweep that it is a child of.
+
+    Raises `comparing.SubjectFault` when an EvalJob asks for a checkpoint that there is not."""
     seen = observed or Observed()
     if isinstance(job, EvalJob):
         return plan_comparison(job, surroundings, seen.checkpoints)
     if job.spec.sweep is not None:
         return plan_sweep(job, surroundings, seen.prompts)
-    return plan_distillation(job, surroundings, seen.prompts)
+    return plan_distillation(job, surroundings, seen.prompts, parent, seen.total_steps)

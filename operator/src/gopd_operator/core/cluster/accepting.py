@@ -1,0 +1,77 @@
+"""Whether a job may start: the look at its models and data, and whether what it needs fits.
+
+Made once for each job and kept in status. A refusal is final: a spec cannot be changed, so another object has to be
+applied. A look that fails by itself (no image, no volume) fails the job with what is known. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gopd_api.inspection import Inspection
+from gopd_api.objects import DistillationJob
+from gopd_api.status import Inspected, PlanStatus
+from gopd_operator.core.cluster.manifests import Context, Manifest
+from gopd_operator.core.cluster.measuring import failure_message, failure_reason
+from gopd_operator.core.cluster.measuring_objects import inspection
+from gopd_operator.core.cluster.names import inspect_name
+from gopd_operator.core.cluster.seen import PodSeen, Seen
+from gopd_operator.core.memory_plan import plan_status, refusal
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Whether the job may start."""
+
+    state: Literal["accepted", "looking", "refused", "failed"]
+    inspected: Inspected | None = None
+    plan: PlanStatus | None = None
+    reason: str = ""
+    message: str = ""
+    creates: tuple[Manifest, ...] = ()
+
+
+def acceptance(context: Context, inspected: Inspected | None, plan: PlanStatus | None, seen: Seen) -> Acceptance:
+    """The state of the look at the job's inputs, from what status knows already and from its Job."""
+    if context.claim is None:
+        message = (
+            "storage.claim: is missing, and the installation has no claim of its own; name the PersistentVolumeClaim "
+            "that holds models and data"
+        )
+        return Acceptance("refused", reason="NoStorage", message=message)
+    if inspected is not None:
+        return Acceptance("accepted", inspected, plan)
+    if not context.settings.inspect:
+        return Acceptance("accepted", Inspected(digest="none"), _plan(context, Inspection()))
+    job = seen.job(inspect_name(context.key))
+    if job is None:
+        return Acceptance("looking", message="models and data are looked at", creates=tuple(inspection(context)))
+    pods = seen.pods.get(job.name, ())
+    if job.state == "active":
+        waiting = next((f": pod {pod.name} waits ({pod.waiting})" for pod in pods if pod.waiting), "")
+        return Acceptance("looking", message=f"models and data are looked at{waiting}")
+    found = answer(pods)
+    if found is None:
+        words = f"models and data could not be looked at: {failure_message(job, pods)}"
+        return Acceptance("failed", reason=f"Inspection{failure_reason(job, pods)}", message=words)
+    if found.faults:
+        return Acceptance("refused", reason="InputsRefused", message="; ".join(found.faults))
+    if isinstance(context.job, DistillationJob) and (why := refusal(context.job.spec, found.models)):
+        return Acceptance("refused", plan=_plan(context, found), reason="PlanRejected", message=why)
+    return Acceptance("accepted", Inspected(digest=job.digest, prompts=found.prompts), _plan(context, found))
+
+
+def answer(pods: Sequence[PodSeen]) -> Inspection | None:
+    """What the inspection's pod said, when it said it."""
+    for pod in pods:
+        try:
+            return Inspection.model_validate_json(pod.message)
+        except ValueError:  # a log's last lines, or nothing
+            continue
+    return None
+
+
+def _plan(context: Context, found: Inspection) -> PlanStatus | None:
+    if not isinstance(context.job, DistillationJob):
+        return None
+    return plan_status(context.job.spec, found.models, found.prompts)

@@ -1,0 +1,124 @@
+"""Why an attempt ended, from everything that was seen of it: the training's report first, then pods, then KubeRay.
+
+Decides the class, the reason (one CamelCase word) and the sentence with the remedy. What follows from a class (another
+attempt, when, or none) is decided in `retrying`. An unreachable dashboard or a lost machine is never the job's fault.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gopd_api.reports import TrainReport
+from gopd_api.status import FailureClass
+from gopd_operator.core.cluster.seen import PodSeen, RayJobSeen
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ended: `failure` is None for success."""
+
+    failure: FailureClass | None
+    reason: str
+    message: str = ""
+    final: bool = False
+    """Another attempt would end in the same way."""
+
+
+SUCCEEDED = End(None, "Completed")
+IMAGE_WAITS = frozenset(
+    {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+KUBERAY: dict[str, tuple[FailureClass, str, str]] = {
+    "SubmissionFailed": ("infrastructure", "SubmissionFailed", "the job could not be handed to Ray"),
+    "DeadlineExceeded": ("deadline", "DeadlineExceeded", "lifecycle.activeDeadlineSeconds has passed"),
+    "PreRunningDeadlineExceeded": ("infrastructure", "NotScheduled", "the pods did not start in time"),
+    "JobStatusCheckTimeoutExceeded": (
+        "infrastructure",
+        "DashboardUnreachable",
+        "KubeRay could not ask Ray's dashboard for the job's state",
+    ),
+    "JobDeploymentStatusTransitionGracePeriodExceeded": (
+        "infrastructure",
+        "RayStuck",
+        "Ray called the job ended and KubeRay did not see its end",
+    ),
+}
+"""KubeRay's reasons of a failed RayJob that say enough by themselves."""
+REPORTED: dict[str, tuple[FailureClass, bool]] = {
+    "InvalidInput": ("application", True),
+    "OutOfMemory": ("memory", False),
+    "Stalled": ("stall", False),
+}
+"""The training's own reasons: class, and whether another attempt is useless."""
+MEMORY_REMEDY = (
+    "a process was ended for its memory; set a smaller optimization.microBatchSize, data.maxResponseTokens or "
+    "checkpoints' everySteps, or give the pods more memory"
+)
+
+
+def still_image_waiting(pods: Sequence[PodSeen]) -> PodSeen | None:
+    """A pod whose image cannot be pulled."""
+    return next((pod for pod in pods if pod.waiting in IMAGE_WAITS), None)
+
+
+def image_end(pod: PodSeen) -> End:
+    """The end of an attempt whose image cannot be pulled."""
+    words = f"pod {pod.name}: {pod.waiting} ({pod.message[:300]})" if pod.message else f"pod {pod.name}: {pod.waiting}"
+    return End("image", "ImagePullFailed", f"{words}; correct compute.image or podPatches.imagePullSecrets")
+
+
+def lost_end(name: str) -> End:
+    """The end of an attempt whose RayJob was there and is gone."""
+    return End("infrastructure", "Lost", f"RayJob {name} was deleted by somebody else")
+
+
+def end_of(rayjob: RayJobSeen, report: TrainReport | None, pods: Sequence[PodSeen]) -> End | None:
+    """How an attempt ended whose RayJob is terminal; None while its report should still come.
+
+    `report` must be this attempt's own.
+    """
+    if rayjob.deployment == "ValidationFailed" or rayjob.reason == "ValidationFailed":
+        message = f"KubeRay refuses RayJob {rayjob.name}: {rayjob.message}; correct compute or podPatches"
+        return End("validation", "ValidationFailed", message, final=True)
+    if report is not None and (said := _reported(report)) is not None:
+        return said
+    if rayjob.deployment == "Complete" and rayjob.job == "SUCCEEDED":
+        return None
+    if rayjob.job == "STOPPED":
+        return End("infrastructure", "StoppedFromOutside", "the Ray job was stopped by somebody else than the operator")
+    if (seen := _from_pods(pods)) is not None:
+        return seen
+    if rayjob.reason in KUBERAY:
+        failure, reason, words = KUBERAY[rayjob.reason]
+        return End(failure, reason, f"{words} ({rayjob.message[:300]})" if rayjob.message else words)
+    return End("application", rayjob.reason or "AppFailed", rayjob.message or "the training ended with an error")
+
+
+def no_report() -> End:
+    """The end of an attempt that Ray calls succeeded and that left no report."""
+    return End("application", "NoReport", "Ray calls the training succeeded, and it has written no report")
+
+
+def _reported(report: TrainReport) -> End | None:
+    if report.outcome == "succeeded":
+        return SUCCEEDED
+    if report.outcome == "stopped":
+        if report.reason == "DeadlineNear":
+            return End("deadline", "DeadlineExceeded", "lifecycle.activeDeadlineSeconds has passed", final=True)
+        return End("preemption", report.reason, report.message)
+    failure, final = REPORTED.get(report.reason, ("application", False))
+    return End(failure, report.reason, report.message, final)
+
+
+def _from_pods(pods: Sequence[PodSeen]) -> End | None:
+    """What the pods say: memory first, since a killed worker takes others with it."""
+    if killed := next((pod for pod in pods if pod.terminated == "OOMKilled"), None):
+        return End("memory", "OutOfMemory", f"pod {killed.name}: {MEMORY_REMEDY}")
+    if waiting := still_image_waiting(pods):
+        return image_end(waiting)
+    if taken := next((pod for pod in pods if pod.disrupted), None):
+        return End("preemption", "Preempted", f"pod {taken.name} was taken away ({taken.message[:200] or 'disrupted'})")
+    if gone := next((pod for pod in pods if pod.lost), None):
+        where: Literal["HeadLost", "WorkerLost"] = "HeadLost" if gone.head else "WorkerLost"
+        return End("infrastructure", where, f"pod {gone.name} was lost with its node")
+    return None

@@ -1,0 +1,165 @@
+"""The objects of a training: who may write progress, the request, and one RayJob an attempt.
+
+A RayJob is created once and never changed: KubeRay submits it over HTTP, neither retries nor keeps it (attempts are the
+operator's), and frees its machines by itself when it has ended. `suspend` is set at creation where a queue decides.
+"""
+
+from gopd_api.effective import pools, trainer_gpus
+from gopd_api.objects import DistillationJob
+from gopd_api.requests import PublishTo, TrainRequest
+from gopd_operator.core.cluster.manifests import (
+    REQUEST_FILE,
+    Context,
+    Manifest,
+    container,
+    metadata,
+    pod_spec,
+    request_map,
+    scheduled,
+    tracking_secrets,
+    with_secrets,
+)
+from gopd_operator.core.cluster.names import access_name, attempt_name, progress_name, request_name
+
+SAVE_SECONDS = 120
+"""A training saves and ends so long before its deadline."""
+GRACE_SECONDS = 120
+"""Time that a training's pods have to save in when they are ended."""
+CLUSTER_KEPT_SECONDS = 300
+"""How long KubeRay keeps the pods of an ended attempt, so that they can be looked at."""
+LOGICAL_CPUS = 32
+"""Ray's processor slots where there is no GPU: logical, because verl books several for each process."""
+
+
+def attempt_request(context: Context, request: TrainRequest, number: int, deadline: float | None) -> TrainRequest:
+    """The request of attempt `number`: the plan's, with where progress goes and when to save."""
+    limits = request.limits.model_copy(
+        update={"save_before_unix": None if deadline is None else deadline - SAVE_SECONDS}
+    )
+    target = PublishTo(namespace=context.key.namespace, config_map=progress_name(context.key.name))
+    return request.model_copy(update={"attempt": number, "limits": limits, "publish": target})
+
+
+def attempt_objects(context: Context, request: TrainRequest, deadline_seconds: int | None) -> list[Manifest]:
+    """Everything that an attempt needs, in the order in which it is created; the RayJob last."""
+    job, number = context.key.name, request.attempt
+    name = request_name(job, f"a{number}", request.digest())
+    return [
+        *access(context),
+        request_map(context, name, request.to_json(), request.digest()),
+        rayjob(context, number, name, deadline_seconds),
+    ]
+
+
+def access(context: Context) -> list[Manifest]:
+    """A service account that may read and patch one ConfigMap and nothing else, and that ConfigMap."""
+    name, progress = access_name(context.key.name), progress_name(context.key.name)
+    group = "rbac.authorization.k8s.io"
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(context, progress, part="progress"),
+            "data": {},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": metadata(context, name),
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": metadata(context, name),
+            "rules": [
+                {
+                    "apiGroups": [""],
+                    "resources": ["configmaps"],
+                    "resourceNames": [progress],
+                    "verbs": ["get", "patch"],
+                }
+            ],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata(context, name),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": context.key.namespace}],
+        },
+    ]
+
+
+def rayjob(context: Context, number: int, request: str, deadline_seconds: int | None) -> Manifest:
+    """The RayJob of attempt `number`; `request` names its ConfigMap."""
+    job = context.job
+    assert isinstance(job, DistillationJob)
+    meta = metadata(context, attempt_name(context.key.name, number), attempt=str(number))
+    deadline = {} if deadline_seconds is None else {"activeDeadlineSeconds": deadline_seconds}
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": scheduled(context, meta),
+        "spec": {
+            "submissionMode": "HTTPMode",
+            "entrypoint": f"python -m gopd_trainer --request {context.settings.mount_root}/{REQUEST_FILE}",
+            "shutdownAfterJobFinishes": True,
+            "ttlSecondsAfterFinished": CLUSTER_KEPT_SECONDS,
+            "backoffLimit": 0,
+            **deadline,
+            "suspend": job.spec.scheduling.queue is not None,
+            "rayClusterSpec": _cluster(context, job, request),
+        },
+    }
+
+
+def _cluster(context: Context, job: DistillationJob, request: str) -> Manifest:
+    compute = job.spec.compute
+    head = {"rayStartParams": _start(job), "template": {"spec": _pod(context, job, request, head=True)}}
+    workers = []
+    if compute.nodes > 1:
+        count = compute.nodes - 1
+        workers.append(
+            {
+                "groupName": "nodes",
+                "replicas": count,
+                "minReplicas": count,
+                "maxReplicas": count,
+                "rayStartParams": {},
+                "template": {"spec": _pod(context, job, request, head=False)},
+            }
+        )
+    return {"rayVersion": context.settings.ray_version, "headGroupSpec": head, "workerGroupSpecs": workers}
+
+
+def _start(job: DistillationJob) -> dict[str, str]:
+    """Parameters of `ray start` on the head: without GPUs, logical places for the models."""
+    if job.spec.compute.accelerator == "gpu":
+        return {"dashboard-host": "0.0.0.0"}
+    booked = pools(job.spec)
+    places = trainer_gpus(booked) + booked.teacher_gpus_per_node * booked.teacher_nodes
+    return {"dashboard-host": "0.0.0.0", "num-cpus": str(LOGICAL_CPUS), "num-gpus": str(places)}
+
+
+def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) -> Manifest:
+    compute = job.spec.compute
+    patch = context.patch("head" if head else "trainer")
+    image = compute.image or context.settings.images.trainer
+    # KubeRay writes the command itself, and Ray writes below its own folders: no read-only root here.
+    held = container(context, "ray", image, [], patch, read_only=False)
+    del held["command"]
+    secrets = [*tracking_secrets(context), *patch.env_from_secrets] if head else list(patch.env_from_secrets)
+    held = with_secrets(held, secrets)
+    if compute.accelerator == "gpu":
+        gpus = {"nvidia.com/gpu": str(compute.gpus_per_node)}
+        resources = held["resources"]
+        held["resources"] = {**resources, "limits": {**resources.get("limits", {}), **gpus}}
+    spec = pod_spec(context, [held], request, patch, restart="Never" if not head else None)
+    spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
+    spec["volumes"].append({"name": "shm", "emptyDir": {"medium": "Memory"}})
+    held["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
+    if head:
+        # The training runs on the head: only there is the token that may write progress.
+        spec |= {"serviceAccountName": access_name(context.key.name), "automountServiceAccountToken": True}
+    return spec
