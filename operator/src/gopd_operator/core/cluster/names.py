@@ -59,14 +59,9 @@ def request_name(job: str, purpose: str, digest: str) -> str:
     return f"{job}-{purpose}-{digest.removeprefix('sha256:')[:10]}"
 
 
-def access_name(job: str) -> str:
-    """Service account, role and role binding of a job's training."""
-    return f"{job}-train"
-
-
-def progress_name(job: str) -> str:
-    """The ConfigMap that a job's training writes its progress to."""
-    return f"{job}-progress"
+def access_name(job: str, uid: str) -> str:
+    """Service account, role, role binding and progress of a job's training: its own, also after a job of that name."""
+    return f"{job}-train-{uid[:8]}"
 
 
 def labels(key: Key, **more: str) -> dict[str, str]:

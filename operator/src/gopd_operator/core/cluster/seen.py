@@ -20,6 +20,11 @@ def seconds(text: str | None) -> float | None:
     return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+def owner_uid(metadata: Body) -> str:
+    """uid of the object's controller: a job of the same name that was deleted before is another owner."""
+    return next((one["uid"] for one in metadata.get("ownerReferences") or [] if one.get("controller")), "")
+
+
 @dataclass(frozen=True, slots=True)
 class RayJobSeen:
     """A RayJob: one attempt. The words of `deployment`, `job` and `reason` are KubeRay's and Ray's own."""
@@ -41,6 +46,8 @@ class RayJobSeen:
     deleting: bool = False
     started: float | None = None
     ended: float | None = None
+    owner: str = ""
+    """uid of the job that it belongs to."""
 
     @property
     def terminal(self) -> bool:
@@ -65,6 +72,7 @@ def rayjob_seen(body: Body) -> RayJobSeen:
         deleting="deletionTimestamp" in metadata,
         started=seconds(status.get("startTime")),
         ended=seconds(status.get("endTime")),
+        owner=owner_uid(metadata),
     )
 
 
@@ -83,6 +91,8 @@ class JobSeen:
     message: str = ""
     suspended: bool = False
     deleting: bool = False
+    owner: str = ""
+    """uid of the job that it belongs to."""
 
 
 def job_seen(body: Body) -> JobSeen:
@@ -105,6 +115,7 @@ def job_seen(body: Body) -> JobSeen:
         message=(over.get("message") or "")[:500],
         suspended=bool((body.get("spec") or {}).get("suspend")),
         deleting="deletionTimestamp" in metadata,
+        owner=owner_uid(metadata),
     )
 
 

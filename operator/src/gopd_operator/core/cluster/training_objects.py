@@ -19,7 +19,7 @@ from gopd_operator.core.cluster.manifests import (
     tracking_secrets,
     with_secrets,
 )
-from gopd_operator.core.cluster.names import access_name, attempt_name, progress_name, request_name
+from gopd_operator.core.cluster.names import access_name, attempt_name, request_name
 
 SAVE_SECONDS = 120
 """A training saves and ends so long before its deadline."""
@@ -36,7 +36,7 @@ def attempt_request(context: Context, request: TrainRequest, number: int, deadli
     limits = request.limits.model_copy(
         update={"save_before_unix": None if deadline is None else deadline - SAVE_SECONDS}
     )
-    target = PublishTo(namespace=context.key.namespace, config_map=progress_name(context.key.name))
+    target = PublishTo(namespace=context.key.namespace, config_map=_access(context))
     return request.model_copy(update={"attempt": number, "limits": limits, "publish": target})
 
 
@@ -51,9 +51,13 @@ def attempt_objects(context: Context, request: TrainRequest, deadline_seconds: i
     ]
 
 
+def _access(context: Context) -> str:
+    return access_name(context.key.name, str(context.job.metadata.uid))
+
+
 def access(context: Context) -> list[Manifest]:
     """A service account that may read and patch one ConfigMap and nothing else, and that ConfigMap."""
-    name, progress = access_name(context.key.name), progress_name(context.key.name)
+    name = progress = _access(context)
     group = "rbac.authorization.k8s.io"
     return [
         {
@@ -161,5 +165,5 @@ def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) ->
     held["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
     if head:
         # The training runs on the head: only there is the token that may write progress.
-        spec |= {"serviceAccountName": access_name(context.key.name), "automountServiceAccountToken": True}
+        spec |= {"serviceAccountName": _access(context), "automountServiceAccountToken": True}
     return spec

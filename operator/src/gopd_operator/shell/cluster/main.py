@@ -1,0 +1,94 @@
+"""`gopd-operator`: the command of the operator's image. Reads its settings, logs in, and works until it is told to end.
+
+Exit codes: 0 ended on request, 1 something that it needs is not there, 2 wrong settings.
+"""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import click
+import kopf
+import yaml
+from pydantic import ValidationError
+
+from gopd_operator.core.settings import OperatorSettings
+from gopd_operator.shell.cluster.api import connected
+from gopd_operator.shell.cluster.operating import Operator, handlers, kopf_settings
+from gopd_operator.shell.cluster.web import served
+
+log = logging.getLogger("gopd.operator")
+LIBRARIES_SAY_LITTLE = ("aiohttp.access", "asyncio")
+
+
+def read_settings(path: str | None) -> OperatorSettings:
+    """The settings in a YAML file; ends the program with code 2 and one sentence when they are wrong."""
+    if path is None:
+        return OperatorSettings()
+    try:
+        return OperatorSettings.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        click.echo(f"--settings: {path} cannot be read ({error.strerror}); name a YAML file", err=True)
+    except yaml.YAMLError as error:
+        click.echo(f"--settings: {path} is not YAML ({str(error).splitlines()[0]}); correct it", err=True)
+    except ValidationError as error:
+        for one in error.errors():
+            where = ".".join(str(part) for part in one["loc"]) or "the file"
+            click.echo(f"--settings: {where} of {path}: {one['msg']}; correct it", err=True)
+    sys.exit(2)
+
+
+def login(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
+    """Where the API server is and who we are; ends the program with code 1 when nothing says so."""
+    found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+    if found is None:
+        click.echo("no service account and no kubeconfig was found; run in a pod, or set KUBECONFIG", err=True)
+        sys.exit(1)
+    return found
+
+
+async def operate(settings: OperatorSettings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    watching = kopf_settings()
+    connection = login(watching)
+    async with connected(connection, settings.requests_at_once) as api:
+        operator = Operator(settings, api)
+        async with served(operator, settings.port) as port:
+            log.info("serving %s, port %d", ", ".join(settings.namespaces) or "all namespaces", port)
+            tasks = [asyncio.create_task(operator.keep_synced()), asyncio.create_task(operator.work())]
+            watch = asyncio.create_task(
+                kopf.operator(
+                    registry=handlers(operator, connection),
+                    settings=watching,
+                    standalone=True,
+                    clusterwide=not settings.namespaces,
+                    namespaces=settings.namespaces,
+                )
+            )
+            done, _ = await asyncio.wait([watch, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in (watch, *tasks):
+                task.cancel()
+            await asyncio.gather(watch, *tasks, return_exceptions=True)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+
+
+@click.command()
+@click.option("--settings", "path", metavar="FILE", help="YAML file of the installation's settings.")
+@click.option("--log-format", type=click.Choice(["json", "plain"]), default="json", show_default=True)
+@click.option("--verbose", is_flag=True, help="Say what kopf and aiohttp do, too.")
+def main(path: str | None, log_format: str, verbose: bool) -> None:
+    """Watch DistillationJobs and EvalJobs and carry them out."""
+    settings = read_settings(path)
+    shape = kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL
+    kopf.configure(verbose=verbose, quiet=not verbose, log_format=shape)
+    log.setLevel(logging.INFO)
+    for name in LIBRARIES_SAY_LITTLE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    asyncio.run(operate(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""From what is known of the cluster to what a decision is made from. Pods are looked at when something waits or fails.
+
+It reads and judges nothing. A spec that this version cannot read is told as such: the schema of the API server and the
+types are of one source, so it only happens to objects of another version.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from gopd_api.objects import KINDS, DistillationJob, EvalJob
+from gopd_api.status import DistillationJobStatus, EvalJobStatus
+from gopd_operator.core.cluster.conditions import ENDED
+from gopd_operator.core.cluster.decision import Look, Status
+from gopd_operator.core.cluster.manifests import Context
+from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.cluster.seen import JobSeen, PodSeen, RayJobSeen, Seen, pod_seen
+from gopd_operator.core.comparing import FoundCheckpoint
+from gopd_operator.core.settings import OperatorSettings
+from gopd_operator.shell.cluster.api import Api
+from gopd_operator.shell.cluster.cache import Body, Cache
+from gopd_operator.shell.cluster.resources import POD
+
+START_SECONDS = 15.0
+"""Pods that have not started after so long are looked at."""
+
+
+class Unreadable(Exception):
+    """The object is not of this version; the message says where."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Makes looks."""
+
+    api: Api
+    cache: Cache
+    settings: OperatorSettings
+
+    async def look(self, key: Key) -> tuple[Look, Body] | None:
+        """The look at a job and its body; None when the job is gone. Raises ApiError and Unreadable."""
+        known = self.cache.jobs.get(key)
+        if known is None:
+            return None
+        body = known.body()
+        job, status = read(body)
+        now = time.time()
+        found, unfinished = self._students(key, known.names) if isinstance(job, EvalJob) else ({}, {})
+        seen = await self._seen(key, known.uid, status, now)
+        return Look(Context(job, self.settings), status, seen, now, found, unfinished), body
+
+    async def _seen(self, key: Key, uid: str, status: Status, now: float) -> Seen:
+        children = self.cache.children.get(key)
+        if children is None:
+            return Seen(children=self.cache.sweep_children(key))
+        rayjobs = [seen for _, seen in children.rayjobs.values() if seen.owner == uid]
+        jobs = [seen for _, seen in children.jobs.values() if seen.owner == uid]
+        pods: dict[str, list[PodSeen]] = {}
+        for rayjob in rayjobs:
+            if status.phase not in ENDED and rayjob_pods_tell(rayjob, now):
+                pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
+        recorded = {child.name for child in status.children}
+        for job in jobs:
+            if status.phase not in ENDED and job_pods_tell(job, recorded, status.inspected is not None):
+                pods[job.name] = await self._pods(key.namespace, f"batch.kubernetes.io/job-name={job.name}")
+        return Seen(rayjobs, jobs, self.cache.sweep_children(key), self.cache.progress_of(key, uid), pods)
+
+    async def _pods(self, namespace: str, selector: str) -> list[PodSeen]:
+        return [pod_seen(body) async for body in self.api.list(POD, namespace, selector)]
+
+    def _students(
+        self, key: Key, names: tuple[str, ...]
+    ) -> tuple[Mapping[str, tuple[FoundCheckpoint, ...]], Mapping[str, str]]:
+        """Students of the DistillationJobs that an EvalJob names, and the jobs that have not ended."""
+        found: dict[str, tuple[FoundCheckpoint, ...]] = {}
+        unfinished: dict[str, str] = {}
+        for name in names:
+            known = self.cache.jobs.get(Key("DistillationJob", key.namespace, name))
+            if known is None:
+                unfinished[name] = "missing"
+                continue
+            if known.phase not in ENDED:
+                unfinished[name] = known.phase
+            status = DistillationJobStatus.model_validate(known.body().get("status") or {})
+            found[name] = tuple(_checkpoints(status))
+        return found, unfinished
+
+
+def read(body: Body) -> tuple[DistillationJob | EvalJob, Status]:
+    """The job and its status. Raises Unreadable."""
+    kind = KINDS[body["kind"]]
+    form = DistillationJobStatus if kind is DistillationJob else EvalJobStatus
+    try:
+        status = form.model_validate(body.get("status") or {})
+        return kind.model_validate({**body, "status": None}), status
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Unreadable(f"{where}: {first['msg']}; the operator and its CRDs are of different versions") from None
+
+
+def rayjob_pods_tell(rayjob: RayJobSeen, now: float) -> bool:
+    """Whether the pods of an attempt can say why it waits or has failed."""
+    if not rayjob.cluster:
+        return False
+    if rayjob.terminal:
+        return (rayjob.deployment, rayjob.job) != ("Complete", "SUCCEEDED")
+    return rayjob.deployment == "Initializing" and now - (rayjob.started or rayjob.created) > START_SECONDS
+
+
+def job_pods_tell(job: JobSeen, recorded: set[str], inspected: bool) -> bool:
+    """Whether the pods of a Job have something to say that status does not hold yet."""
+    if job.part == "inspect":
+        return not inspected
+    return job.state != "active" and job.name not in recorded
+
+
+def _checkpoints(status: DistillationJobStatus) -> list[FoundCheckpoint]:
+    """The exported students of a job, with their scores on what the job itself calls its best by."""
+    best = status.best
+    scores: dict[int, float] = {}
+    for one in status.evaluations:
+        if best is not None and one.step is not None and (one.task, one.metric) == (best.task, best.metric):
+            scores[one.step] = one.value if one.better == "higher" else -one.value
+    return [FoundCheckpoint(one.step, one.path, scores.get(one.step)) for one in status.checkpoints]

@@ -1,0 +1,189 @@
+"""The operator: kopf's watches fill the cache and the queue, workers look, decide and carry out.
+
+Level-triggered: an event only says which job to look at, and everything is read anew now and then, so a lost event
+costs time and nothing else. kopf keeps no state of its own here: no annotations, no finalizers, no timers.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import kopf
+
+from gopd_operator.core.cluster.conditions import ENDED
+from gopd_operator.core.cluster.deciding import decide
+from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.settings import OperatorSettings
+from gopd_operator.shell.cluster.api import Api, ApiError
+from gopd_operator.shell.cluster.cache import Cache
+from gopd_operator.shell.cluster.executing import Executor, Stale
+from gopd_operator.shell.cluster.keyqueue import KeyQueue
+from gopd_operator.shell.cluster.metrics import JOBS, LOOK_ERRORS, LOOKS, QUEUE
+from gopd_operator.shell.cluster.observing import Observer, Unreadable
+from gopd_operator.shell.cluster.resources import BY_KIND, WATCHED, Resource
+
+log = logging.getLogger("gopd.operator")
+UNREADABLE_SECONDS = 300.0
+
+
+class Operator:
+    """All that one operator process holds."""
+
+    def __init__(self, settings: OperatorSettings, api: Api) -> None:
+        self.settings, self.api = settings, api
+        self.cache = Cache()
+        self.queue: KeyQueue[Key] = KeyQueue()
+        self.observer = Observer(api, self.cache, settings)
+        self.executor = Executor(api, self.cache)
+        self.synced: float | None = None
+        """Monotonic time of the last full reading."""
+
+    def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
+        """An event of a watch."""
+        change = self.cache.drop if kind == "DELETED" else self.cache.take
+        for key in change(resource, {**body, "kind": resource.kind}):
+            self.queue.add(key)
+
+    async def work(self) -> None:
+        """Look at jobs, several at a time, for ever. The first looks wait for the first full reading."""
+        while self.synced is None:
+            await asyncio.sleep(0.05)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.settings.workers):
+                group.create_task(self.queue.work(self.look))
+
+    async def look(self, key: Key) -> float | None:
+        """One look at one job; seconds until the next one, None when only news should bring it back."""
+        begun = time.perf_counter()
+        try:
+            again = await self._look(key)
+        except Stale:
+            LOOK_ERRORS.labels("stale").inc()
+            return await self._refresh(key)
+        except ApiError as error:
+            LOOK_ERRORS.labels(error.reason or str(error.status)).inc()
+            wait = self.queue.failed(key, error.retry_after or 0.0)
+            log.warning("%s %s/%s: %s; again in %.1f s", key.kind, key.namespace, key.name, error, wait)
+            return wait
+        except Unreadable as error:
+            LOOK_ERRORS.labels("unreadable").inc()
+            log.error("%s %s/%s: %s", key.kind, key.namespace, key.name, error)
+            return UNREADABLE_SECONDS
+        except Exception:  # one job's fault must not end the work on all others; it is logged whole
+            LOOK_ERRORS.labels("unforeseen").inc()
+            wait = self.queue.failed(key)
+            log.exception(
+                "%s %s/%s: an error of the operator; again in %.1f s", key.kind, key.namespace, key.name, wait
+            )
+            return wait
+        finally:
+            LOOKS.observe(time.perf_counter() - begun)
+        self.queue.succeeded(key)
+        return again
+
+    async def _look(self, key: Key) -> float | None:
+        made = await self.observer.look(key)
+        if made is None:
+            self.queue.forget(key)
+            return None
+        look, body = made
+        decision = decide(look)
+        await self.executor.carry_out(look, decision, body)
+        return None if decision.again_at is None else max(0.1, decision.again_at - time.time())
+
+    async def _refresh(self, key: Key) -> float | None:
+        """Read the job anew: the watch is behind."""
+        try:
+            fresh = await self.api.get(BY_KIND[key.kind], key.namespace, key.name)
+        except ApiError:
+            return self.queue.failed(key)
+        if fresh is None:
+            known = self.cache.jobs.get(key)
+            if known is not None:
+                self.news(BY_KIND[key.kind], "DELETED", known.body())
+            return None
+        self.cache.take(BY_KIND[key.kind], fresh)
+        return 0.0
+
+    async def keep_synced(self) -> None:
+        """Read everything at the start and again now and then."""
+        while True:
+            try:
+                await self.sync()
+            except ApiError as error:
+                log.warning("the objects could not be read: %s", error)
+                await asyncio.sleep(2.0)
+                continue
+            await asyncio.sleep(self.settings.resync_seconds)
+
+    async def sync(self) -> None:
+        """Read every object once; have the jobs looked at that have news, and at leisure those that go on."""
+        first = self.synced is None
+        for resource, selector in WATCHED.items():
+            for namespace in self.settings.namespaces or (None,):
+                await self._sync(resource, namespace, selector)
+        self.synced = time.monotonic()
+        for key, job in self.cache.jobs.items():
+            if first:
+                self.queue.add(key)
+            elif job.phase not in ENDED:
+                self.queue.add(key, random.uniform(0, self.settings.resync_seconds / 2))
+        self.count()
+
+    async def _sync(self, resource: Resource, namespace: str | None, selector: str | None) -> None:
+        before = {place: (uid, key) for place, uid, key in self.cache.places(resource)}
+        async for body in self.api.list(resource, namespace, selector):
+            meta = body["metadata"]
+            before.pop((meta["namespace"], meta["name"]), None)
+            for key in self.cache.take(resource, body):
+                self.queue.add(key)
+        for (space, name), (uid, key) in before.items():
+            if namespace is not None and space != namespace:
+                continue
+            labels = {"gopd.io/managed": "true", "gopd.io/kind": key.kind, "gopd.io/job": key.name}
+            gone = {"name": name, "namespace": space, "uid": uid, "labels": labels}
+            self.news(resource, "DELETED", {"kind": resource.kind, "metadata": gone})
+
+    def count(self) -> None:
+        """Set the gauges from what is known."""
+        QUEUE.set(len(self.queue))
+        JOBS.clear()
+        for key, job in self.cache.jobs.items():
+            JOBS.labels(key.kind, job.phase).inc()
+
+
+def handlers(operator: Operator, login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
+    """kopf's registry: the login, and one doorway for the events of each watched kind."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def _(**_: Any) -> kopf.ConnectionInfo:
+        return login
+
+    for resource in WATCHED:
+        group, _, version = resource.api.rpartition("/")
+        kopf.on.event(group, version, resource.plural, registry=registry)(_doorway(operator, resource))
+    return registry
+
+
+def _doorway(operator: Operator, resource: Resource) -> Callable[..., Coroutine[Any, Any, None]]:
+    async def event(event: dict[str, Any], **_: Any) -> None:
+        operator.news(resource, event["type"], dict(event["object"]))
+
+    return event
+
+
+def kopf_settings() -> kopf.OperatorSettings:
+    """kopf as a watcher only: nothing is posted, stored or looked for beyond what is watched."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = 500
+    for resource, selector in WATCHED.items():
+        if selector:
+            group, _, version = resource.api.rpartition("/")
+            settings.watching.label_selectors[group, version, resource.plural] = selector
+    return settings
