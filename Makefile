@@ -11,6 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 PACKAGES := crds tracking operator trainer_image eval_image
 SLOW := $(wildcard tests/trainer tests/e2e)
+ON_API_SERVER := $(wildcard tests/apiserver)
 WORKDIR ?= runs
 # Threads that wait for each other sleep: spinning ones make two threads on busy cores many times slower than one.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -23,13 +24,19 @@ demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the com
 	TQDM_DISABLE=1 $(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
 	.venv/bin/gopd run examples/quickstart.yaml --workdir $(WORKDIR)
 
-test: test-unit test-trainer ## run every tier of tests that this machine can run
+test: test-unit test-api test-trainer ## run every tier of tests that this machine can run
 
-test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl (a minute)
-	$(PYTEST) tests $(SLOW:%=--ignore=%) $(PYTEST_OPTIONS)
+test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl nor Kubernetes (a minute)
+	$(PYTEST) tests $(SLOW:%=--ignore=%) $(ON_API_SERVER:%=--ignore=%) $(PYTEST_OPTIONS)
+
+test-api: .venv/dev.stamp ## run the tests on a real API server (minutes; needs Go once, to build it in a quarter of an hour)
+	$(PYTEST) $(or $(ON_API_SERVER),$(error tests/apiserver is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
 
 test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (minutes)
 	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
+
+cluster-api: .venv/dev.stamp ## bring up an API server with the CRDs, print its KUBECONFIG, stay until Ctrl-C
+	@$(PYTHON) -m tests.cluster
 
 check: .venv/dev.stamp ## lint, format, types, layers and generated files, in seconds; changes nothing
 	@failed=; \
@@ -71,4 +78,4 @@ clean: ## remove environments and caches; keeps runs
 	$(UV) pip install --quiet $(IN_VENV) --no-deps --require-hashes -r requirements/demo.txt
 	@touch $@
 
-.PHONY: help demo test test-unit test-trainer check format generate lock install clean
+.PHONY: help demo test test-unit test-api test-trainer cluster-api check format generate lock install clean

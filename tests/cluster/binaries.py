@@ -1,0 +1,193 @@
+"""The programs of the test clusters, by name and pinned version: found in the cache, else downloaded, else built.
+
+Decides which versions the tests run with, where the cache lies (`GOPD_CACHE`, else `~/.cache/gopd`) and in which order
+sources are tried. How a download is checked is in `downloads`, how a Go module is built in `go_modules`.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import downloads, go_modules
+from tests.cluster.downloads import Release
+from tests.cluster.go_modules import Command
+
+KUBERNETES, ETCD, HELM, KUBERAY = "1.34.4", "3.6.10", "3.22.0", "1.6.2"
+KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
+CRDS = {
+    "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
+    "ray.io_rayclusters.yaml": "1d51d8c4ce065b22c2069af0ebd72ae25f4a6968e5c5f93a3106ba6fc35bcc1d",
+}
+"""KubeRay's definitions that the tests install, each with its SHA-256."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program: its version, the module that it is built from, and the official release if there is one."""
+
+    name: str
+    version: str
+    command: Command
+    release: Release | None
+
+
+class Unavailable(RuntimeError):
+    """A program or file could neither be downloaded nor built."""
+
+
+def _kubernetes(name: str) -> Program:
+    address = f"https://dl.k8s.io/v{KUBERNETES}/bin/linux/{_architecture()}/{name}"
+    major, minor, _ = KUBERNETES.split(".")
+    # Helm's `kubeVersion` reads these; a build without them says v0.0.0.
+    stamp = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    command = Command(
+        "k8s.io/kubernetes",
+        f"v{KUBERNETES}",
+        f"cmd/{name}",
+        {f"k8s.io/component-base/version.{field}": value for field, value in (stamp | {"gitCommit": "0" * 40}).items()},
+    )
+    return Program(name, KUBERNETES, command, Release(address, f"{address}.sha256"))
+
+
+def _architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def _etcd() -> Program:
+    folder = f"https://github.com/etcd-io/etcd/releases/download/v{ETCD}"
+    archive = f"etcd-v{ETCD}-linux-{_architecture()}.tar.gz"
+    release = Release(f"{folder}/{archive}", f"{folder}/SHA256SUMS", member=f"{archive.removesuffix('.tar.gz')}/etcd")
+    return Program("etcd", ETCD, Command("go.etcd.io/etcd/server/v3", f"v{ETCD}"), release)
+
+
+def _helm() -> Program:
+    address = f"https://get.helm.sh/helm-v{HELM}-linux-{_architecture()}.tar.gz"
+    release = Release(address, f"{address}.sha256sum", member=f"linux-{_architecture()}/helm")
+    command = Command(
+        "helm.sh/helm/v3", f"v{HELM}", "cmd/helm", {"helm.sh/helm/v3/internal/version.version": f"v{HELM}"}
+    )
+    return Program("helm", HELM, command, release)
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        _etcd(),
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kubectl"),
+        _helm(),
+        Program("kuberay-operator", KUBERAY, Command(KUBERAY_MODULE, f"v{KUBERAY}"), None),
+    )
+}
+
+
+def cache() -> Path:
+    """The cache folder, outside the checkout so that every checkout shares it."""
+    return Path(os.environ.get("GOPD_CACHE") or Path.home() / ".cache" / "gopd")
+
+
+def program(name: str) -> Path:
+    """The path of a program, obtained on first use. Raises Unavailable with what was tried."""
+    wanted = PROGRAMS[name]
+    target = cache() / f"{wanted.name}-{wanted.version}" / wanted.name
+    if not target.exists():
+        sources: list[tuple[str, Callable[[Path], None]]] = []
+        if (release := wanted.release) is not None:
+            sources.append((f"download {release.address}", lambda path: downloads.download(release, path)))
+        sources.append(
+            (
+                f"build {wanted.command.package}@{wanted.command.version}",
+                lambda path: go_modules.build(wanted.command, path),
+            )
+        )
+        _obtain(target, sources)
+    return target
+
+
+def ray_definitions() -> list[Path]:
+    """KubeRay's own CRDs, RayJob and RayCluster."""
+    return [_definition(name) for name in CRDS]
+
+
+def _definition(name: str) -> Path:
+    target = cache() / f"kuberay-crds-{KUBERAY}" / name
+    if not target.exists():
+        path = f"config/crd/bases/{name}"
+        address = f"https://raw.githubusercontent.com/ray-project/kuberay/v{KUBERAY}/ray-operator/{path}"
+
+        def from_module(into: Path) -> None:
+            into.write_bytes((go_modules.source(KUBERAY_MODULE, f"v{KUBERAY}") / path).read_bytes())
+            _check(into, CRDS[name])
+
+        def from_release(into: Path) -> None:
+            downloads.download(Release(address, None), into)
+            _check(into, CRDS[name])
+
+        _obtain(target, [(f"download {address}", from_release), (f"copy from {KUBERAY_MODULE}", from_module)])
+    return target
+
+
+def _check(path: Path, expected: str) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise downloads.Failed(f"{path.name} has SHA-256 {found}, expected {expected}")
+
+
+def _obtain(target: Path, sources: list[tuple[str, Callable[[Path], None]]]) -> None:
+    """Try each source; whoever comes second waits and finds the file. It appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.parent / ".lock"):
+        if target.exists():
+            return
+        faults = []
+        for words, source in sources:
+            say(f"{target.name}: {words}")
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                whole = Path(folder) / target.name
+                try:
+                    source(whole)
+                except (downloads.Failed, go_modules.Failed) as error:
+                    faults.append(f"{words}: {error}")
+                    say(f"{target.name}: {error}")
+                    continue
+                whole.replace(target)
+                return
+    raise Unavailable(f"{target.name} is not in {target.parent} and could not be obtained:\n  " + "\n  ".join(faults))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def say(line: str) -> None:
+    """A line of progress, also while pytest captures the output."""
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"cluster: {line}\n")
+    stream.flush()
+
+
+def main(names: list[str]) -> int:
+    """Obtain programs ahead of the tests: all but the KubeRay operator unless named."""
+    for name in names or [name for name in PROGRAMS if name != "kuberay-operator"]:
+        say(f"{name}: {program(name)}")
+    for path in ray_definitions():
+        say(str(path))
+    return 0
+
+
+if __name__ == "__main__":
+    if shutil.disk_usage(Path.home()).free < 6 << 30:
+        say("less than 6 GiB free: a build may not fit")
+    raise SystemExit(main(sys.argv[1:]))

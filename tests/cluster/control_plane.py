@@ -1,0 +1,281 @@
+"""A real control plane on loopback: etcd, kube-apiserver, kube-controller-manager, with RBAC and service accounts.
+
+Decides how they are started, when they are ready, and how one gets in. There is no kubelet and no scheduler: pods stay
+as they are until a test moves them. What is installed into it besides CRDs is the tests' business.
+"""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.cluster import binaries, certificates
+from tests.cluster.api import CUSTOM_KINDS, NAMESPACES, SERVICE_ACCOUNTS, Api, ApiError
+from tests.cluster.processes import Died, Process, clear, new_folder
+from urllib3.exceptions import HTTPError
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_WITHIN = 90.0
+"""Seconds. About 6 on an idle machine; two busy cores take far longer."""
+CONTROLLERS = (
+    "garbage-collector-controller,namespace-controller,serviceaccount-controller,serviceaccount-token-controller,"
+    "root-ca-certificate-publisher-controller,job-controller,ttl-after-finished-controller,deployment-controller,"
+    "replicaset-controller,clusterrole-aggregation-controller"
+)
+"""No pod-garbage-collector and no taint eviction: pods are bound to no node here, and the tests move them."""
+
+
+def own_definitions() -> list[Path]:
+    """This project's CRDs."""
+    return sorted((ROOT / "crds").glob("*.yaml"))
+
+
+class ControlPlane:
+    """A running control plane. Use it as a context: leaving it ends every process and removes every file."""
+
+    def __init__(self, definitions: Iterable[Path] | None = None) -> None:
+        """`definitions`: files with one CRD each; by default this project's and KubeRay's."""
+        self.definitions = None if definitions is None else list(definitions)
+        self.folder = new_folder()
+        self.port, self._etcd_port, self._peer_port, self._controllers_port = _free_ports(4)
+        self.server = f"https://127.0.0.1:{self.port}"
+        self.authority = self.folder / "ca.crt"
+        self.token = secrets.token_hex(16)
+        self.admin_kubeconfig = self.folder / "admin.kubeconfig"
+        self.etcd, self.api_server, self.controllers = (
+            Process(name, self.folder) for name in ("etcd", "kube-apiserver", "kube-controller-manager")
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, CRDs included, and wait until it is ready. Raises Died with the end of a log."""
+        programs = {name: binaries.program(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
+        definitions = self.definitions
+        if definitions is None:
+            definitions = [*own_definitions(), *binaries.ray_definitions()]
+        try:
+            certificates.write(self.folder)
+            (self.folder / "tokens.csv").write_text(f'{self.token},admin,admin,"system:masters"\n')
+            self.kubeconfig(self.token, self.admin_kubeconfig)
+            self.api = Api(self.server, self.token, self.authority)
+            self._start_etcd(programs["etcd"])
+            self.start_api_server()
+            # Before the garbage collector: one that meets a new kind later needs up to half a minute to follow it.
+            self.install(definitions)
+            self._start_controllers(programs["kube-controller-manager"])
+            _wait("the default service account", self._account_there, self.controllers)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self.controllers.kill()
+        self.api_server.stop()
+        self.etcd.stop()
+        clear(self.folder)
+
+    # ---- the API server alone
+
+    def start_api_server(self) -> None:
+        """Start the API server on its port and wait for it."""
+        folder = self.folder
+        self.api_server.start(
+            [
+                binaries.program("kube-apiserver"),
+                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                f"--secure-port={self.port}",
+                f"--cert-dir={folder}",
+                f"--tls-cert-file={folder}/server.crt",
+                f"--tls-private-key-file={folder}/server.key",
+                f"--token-auth-file={folder}/tokens.csv",
+                "--authorization-mode=RBAC",
+                f"--service-account-key-file={folder}/accounts.key",
+                f"--service-account-signing-key-file={folder}/accounts.key",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--endpoint-reconciler-type=none",
+                "--allow-privileged=true",
+                "--event-ttl=24h",
+                "--profiling=false",
+            ]
+        )
+        _wait("the API server", self.answers, self.api_server)
+
+    def stop_api_server(self, *, kill: bool = False) -> None:
+        """End the API server only; `kill` gives it no time to close connections."""
+        if kill:
+            self.api_server.kill()
+        else:
+            self.api_server.stop()
+
+    def restart_api_server(self, *, kill: bool = False) -> None:
+        """The API server goes and comes back on the same port, with everything that was stored."""
+        self.stop_api_server(kill=kill)
+        self.start_api_server()
+
+    def answers(self) -> bool:
+        """Whether the API server says that it is ready."""
+        try:
+            return self.api.request("GET", "/readyz", timeout=5)["text"] == "ok"
+        except (ApiError, HTTPError):
+            return False
+
+    # ---- getting in
+
+    def kubeconfig(self, token: str, target: Path, server: str = "") -> Path:
+        """Write a kubeconfig for a bearer token, as JSON, which is YAML; by default straight to the API server."""
+        cluster = {"server": server or self.server, "certificate-authority": str(self.authority)}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "tests", "cluster": cluster}],
+            "users": [{"name": "tests", "user": {"token": token}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+            "current-context": "tests",
+        }
+        target.touch(mode=0o600)
+        target.write_text(json.dumps(document, indent=1))
+        return target
+
+    def account_token(self, namespace: str, account: str, seconds: int = 86400) -> str:
+        """A token of a ServiceAccount, by TokenRequest."""
+        path = SERVICE_ACCOUNTS.path(namespace, account, "token")
+        return str(self.api.request("POST", path, {"spec": {"expirationSeconds": seconds}})["status"]["token"])
+
+    def account_kubeconfig(self, namespace: str, account: str, server: str = "") -> Path:
+        """A kubeconfig of a ServiceAccount, with its rights and no others."""
+        target = self.folder / f"{namespace}-{account}-{secrets.token_hex(3)}.kubeconfig"
+        return self.kubeconfig(self.account_token(namespace, account), target, server)
+
+    def account_api(self, namespace: str, account: str) -> Api:
+        """A client with a ServiceAccount's rights."""
+        return Api(self.server, self.account_token(namespace, account), self.authority)
+
+    def kubectl(
+        self, *words: str | Path, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl, as admin by default. With `check`, a failure is an AssertionError that holds its words."""
+        return self._command("kubectl", words, stdin, check=check, kubeconfig=kubeconfig)
+
+    def helm(
+        self, *words: str | Path, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Helm, as admin by default, with caches and configuration of its own."""
+        return self._command("helm", words, stdin, check=check, kubeconfig=kubeconfig)
+
+    def _command(
+        self, name: str, words: tuple[str | Path, ...], stdin: str | None, *, check: bool, kubeconfig: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        homes = {f"HELM_{kind}_HOME": f"{self.folder}/helm-{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
+        command = [str(binaries.program(name)), *map(str, words)]
+        environment = {**os.environ, **homes, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)}
+        ended = subprocess.run(
+            command, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        if check and ended.returncode:
+            raise AssertionError(f"{name} {' '.join(map(str, words))}: {ended.stderr or ended.stdout}")
+        return ended
+
+    # ---- what is in it
+
+    def install(self, definitions: Iterable[Path]) -> None:
+        """Create CRDs from files and wait until they are established."""
+        names = []
+        for path in definitions:
+            created = self.api.request("POST", CUSTOM_KINDS.path(), path.read_bytes(), media="application/yaml")
+            names.append(created["metadata"]["name"])
+        for name in names:
+            _wait(f"the definition {name}", partial(self.established, name), self.api_server)
+
+    def established(self, name: str) -> bool:
+        """Whether a CRD is served."""
+        conditions = self.api.get(CUSTOM_KINDS, "", name).get("status", {}).get("conditions") or []
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+    def new_namespace(self, prefix: str = "t") -> str:
+        """A fresh namespace in which pods can be created."""
+        name = f"{prefix}-{secrets.token_hex(4)}"
+        self.api.create(NAMESPACES, "", {"metadata": {"name": name}})
+        _wait("the service account", lambda: self._account_there(name), self.controllers)
+        return name
+
+    def _account_there(self, namespace: str = "default") -> bool:
+        return self.api.find(SERVICE_ACCOUNTS, namespace, "default") is not None
+
+    # ---- the other two
+
+    def _start_etcd(self, program: Path) -> None:
+        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
+        self.etcd.start(
+            [
+                program,
+                f"--data-dir={self.folder}/etcd",
+                "--unsafe-no-fsync",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+                "--log-level=warn",
+            ]
+        )
+
+    def _start_controllers(self, program: Path) -> None:
+        self.controllers.start(
+            [
+                program,
+                f"--kubeconfig={self.admin_kubeconfig}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={self._controllers_port}",
+                f"--cert-dir={self.folder}",
+                f"--tls-cert-file={self.folder}/server.crt",
+                f"--tls-private-key-file={self.folder}/server.key",
+                f"--service-account-private-key-file={self.folder}/accounts.key",
+                f"--root-ca-file={self.folder}/ca.crt",
+                "--leader-elect=false",
+                f"--controllers={CONTROLLERS}",
+                "--kube-api-qps=500",
+                "--kube-api-burst=1000",
+                "--concurrent-job-syncs=10",
+                "--profiling=false",
+            ]
+        )
+
+
+def _wait(what: str, ready: Callable[[], bool], process: Process) -> None:
+    """Poll until ready. Raises Died when the process ends first, or time is up."""
+    give_up = time.monotonic() + READY_WITHIN
+    while not ready():
+        process.check()
+        if time.monotonic() > give_up:
+            raise Died(f"{what} was not ready within {READY_WITHIN:.0f} s; the end of {process.log}:\n{process.tail()}")
+        time.sleep(0.05)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
