@@ -1,6 +1,7 @@
 """`python -m gopd_api generate [--check]`: write what is generated from the types, or say which file differs.
 
-Decides where the generated files lie below the root of the checkout: `crds/*.yaml` and `docs/api.md`.
+Decides where the generated files lie below the root of the checkout: `crds/*.yaml`, the Helm chart's copies of them,
+and `docs/api.md`.
 """
 
 import argparse
@@ -9,10 +10,14 @@ from pathlib import Path
 
 from gopd_api import crd, reference
 
+DEFINITIONS = (Path("crds"), Path("charts/gopd/files/crds"))
+"""Folders with the CRDs: for `kubectl apply`, and inside the chart, which can read only files of its own."""
+
 
 def generated() -> dict[Path, str]:
     """Every generated file below the root of the checkout, with its text."""
-    return {**{Path("crds") / name: text for name, text in crd.files().items()}, Path("docs/api.md"): reference.page()}
+    definitions = {folder / name: text for folder in DEFINITIONS for name, text in crd.files().items()}
+    return {**definitions, Path("docs/api.md"): reference.page()}
 
 
 def main(arguments: list[str] | None = None) -> int:
