@@ -136,7 +136,8 @@ def _tracking_claims(look: Look, trained: Trained) -> list[Claim]:
 def measured_status(look: Look, status: Status, measured: Measured) -> Status:
     """The status with what was measured."""
     claims = []
-    if measured.states:
+    # A failure is told once, when it is seen; afterwards its words stay as they were written.
+    if measured.states and (measured.reason or not measured.failed):
         done = measured.done
         reason = "Measured" if done else measured.reason or ("Measuring" if measured.running else "Waiting")
         claims.append(Claim("EvaluationComplete", "True" if done else "False", reason, measured.message))

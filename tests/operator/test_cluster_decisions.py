@@ -1,0 +1,310 @@
+"""What the operator's core decides in each situation, on a cluster in memory."""
+
+from typing import Any
+
+import pytest
+from tests.operator.cluster_world import World, tiny_job
+
+from gopd_api.inspection import Inspection
+from gopd_operator.core.settings import OperatorSettings
+
+
+@pytest.fixture
+def world() -> World:
+    return World(tiny_job())
+
+
+def test_a_job_goes_from_nothing_to_succeeded(world: World) -> None:
+    world.settle()
+    assert world.status.phase == "Provisioning"
+    world.kuberay("Initializing")
+    world.settle()
+    world.kuberay("Running", "RUNNING")
+    world.trains(3)
+    world.measure_all()
+    assert (world.status.phase, world.status.progress.display) == ("Training", "3/10")  # type: ignore[union-attr]
+    world.succeed()
+    assert world.status.phase == "Succeeded"
+    assert world.condition("Complete").status == "True"
+    assert world.condition("EvaluationComplete").status == "True"
+    assert [one.step for one in world.status.checkpoints] == [5, 10]  # type: ignore[union-attr]
+    assert len(world.attempts) == 1
+    jobs = [name for name in world.created if name.startswith("Job/")]
+    assert jobs == ["Job/tiny-start-gen", "Job/tiny-start-grade", "Job/tiny-end-gen", "Job/tiny-end-grade",
+                    "Job/tiny-compare-cmp"]  # fmt: skip
+
+
+def test_nothing_is_written_when_nothing_has_changed(world: World) -> None:
+    world.start()
+    written = world.written
+    for _ in range(100):
+        world.now += 1
+        assert world.act() == 0
+    assert world.written == written
+
+
+def test_status_is_written_before_the_attempts_objects_are_created(world: World) -> None:
+    decision = world.decide()
+    assert decision.status.attempts[0].name == "tiny-a1"  # type: ignore[union-attr]
+    world.act(most=1)
+    assert world.attempts
+    assert not world.of("RayJob")
+    world.settle()
+    assert len(world.of("RayJob")) == 1
+
+
+TABLE: list[tuple[str, dict[str, Any]]] = [
+    ("application error", {"class": "application", "reason": "AppFailed", "counted": 1}),
+    ("report of an error", {"class": "application", "reason": "FailedSamples", "counted": 1}),
+    ("out of memory", {"class": "memory", "reason": "OutOfMemory", "counted": 1}),
+    ("out of memory by the report", {"class": "memory", "reason": "OutOfMemory", "counted": 1}),
+    ("head lost", {"class": "infrastructure", "reason": "HeadLost", "counted": 0}),
+    ("worker lost", {"class": "infrastructure", "reason": "WorkerLost", "counted": 0}),
+    ("dashboard unreachable", {"class": "infrastructure", "reason": "DashboardUnreachable", "counted": 0}),
+    ("preemption", {"class": "preemption", "reason": "Preempted", "counted": 0}),
+    ("STOPPED as Complete", {"class": "infrastructure", "reason": "StoppedFromOutside", "counted": 0}),
+    ("deleted by somebody", {"class": "infrastructure", "reason": "Lost", "counted": 0}),
+    ("image", {"class": "image", "reason": "ImagePullFailed", "counted": 1}),
+    ("stall", {"class": "stall", "reason": "Stalled", "counted": 1}),
+    ("stall by the report", {"class": "stall", "reason": "Stalled", "counted": 1}),
+    ("no report", {"class": "application", "reason": "NoReport", "counted": 1}),
+]
+
+
+def cause(world: World, fault: str) -> None:
+    """Let the fault happen to the newest attempt, which runs."""
+    name = world.rayjob["metadata"]["name"]
+    pods = {
+        "out of memory": {"terminated": "OOMKilled"},
+        "head lost": {"lost": True},
+        "worker lost": {"lost": True, "head": False},
+        "preemption": {"disrupted": True},
+    }
+    reports = {
+        "report of an error": "FailedSamples",
+        "out of memory by the report": "OutOfMemory",
+        "stall by the report": "Stalled",
+    }
+    if fault in pods:
+        world.pod(name, **pods[fault])
+    if fault in reports:
+        world.reports("failed", reports[fault], "why")
+    if fault == "image":
+        world.kuberay("Initializing")
+        world.pod(name, phase="Pending", waiting="ImagePullBackOff")
+        world.now += 301
+    elif fault == "stall":
+        world.now += 1800 + 61
+    elif fault == "deleted by somebody":
+        world.objects.pop(("RayJob", name))
+    elif fault == "STOPPED as Complete":
+        world.kuberay("Complete", "STOPPED")
+    elif fault == "dashboard unreachable":
+        world.kuberay("Failed", "RUNNING", reason="JobStatusCheckTimeoutExceeded")
+    elif fault == "no report":
+        world.kuberay("Complete", "SUCCEEDED")
+        world.now += 61
+    else:
+        world.kuberay("Failed", "FAILED", reason="AppFailed", message="exit code 1")
+
+
+@pytest.mark.parametrize(("fault", "stated"), TABLE, ids=[name for name, _ in TABLE])
+def test_each_fault_has_its_class_its_count_and_another_attempt(
+    world: World, fault: str, stated: dict[str, Any]
+) -> None:
+    world.start()
+    cause(world, fault)
+    world.act()
+    first = world.attempts[0]
+    assert (first.failure, first.reason) == (stated["class"], stated["reason"])
+    failures = world.status.failures  # type: ignore[union-attr]
+    assert (failures.counted, failures.uncounted) == (stated["counted"], 1 - stated["counted"])
+    world.settle()
+    assert not world.of("RayJob"), "the backoff is kept, and the last attempt's machines are freed"
+    world.now += 30
+    world.pods.clear()
+    world.settle()
+    assert world.attempt == 2
+    assert [one.number for one in world.attempts] == [1, 2]
+
+
+def test_backoff_doubles_and_the_budget_ends(world: World) -> None:
+    world.start()
+    for number, wait in ((1, 30), (2, 60)):
+        cause(world, "application error")
+        world.settle()
+        world.now += wait - 1
+        world.settle()
+        assert not world.of("RayJob")
+        world.now += 1
+        world.settle()
+        assert world.attempt == number + 1
+        world.kuberay("Running", "RUNNING")
+        world.settle()
+    cause(world, "application error")
+    world.settle()
+    assert world.status.phase == "Failed"
+    failed = world.condition("Failed")
+    assert (failed.status, failed.reason) == ("True", "AppFailed")
+    assert "3 attempts" in failed.message
+
+
+def test_infrastructure_faults_do_not_eat_the_budget(world: World) -> None:
+    world.start()
+    for _ in range(10):
+        cause(world, "head lost")
+        world.settle()
+        world.now += 1800
+        world.pods.clear()
+        world.settle()
+        world.kuberay("Running", "RUNNING")
+        world.settle()
+    assert world.attempt == 11
+    assert world.status.phase == "Training"
+    world.succeed()
+    assert world.status.phase == "Succeeded"
+
+
+def test_a_refused_rayjob_is_final_and_says_what_kuberay_said(world: World) -> None:
+    world.settle()
+    world.kuberay("ValidationFailed", reason="ValidationFailed", message="headGroupSpec is wrong")
+    world.settle()
+    assert world.status.phase == "Failed"
+    assert "headGroupSpec is wrong" in world.condition("Failed").message
+
+
+def test_wrong_input_found_by_the_training_is_final(world: World) -> None:
+    world.start()
+    world.reports("failed", "InvalidInput", "teachers[0].model: its tokenizer is another one")
+    world.kuberay("Failed", "FAILED", reason="AppFailed")
+    world.settle()
+    assert (world.status.phase, len(world.attempts)) == ("Failed", 1)
+    assert "tokenizer" in world.condition("Failed").message
+
+
+def test_a_queue_that_never_admits_keeps_the_job_queued_until_its_deadline() -> None:
+    world = World(tiny_job(scheduling={"queue": "gpu"}, lifecycle={"activeDeadlineSeconds": 3600}))
+    world.settle()
+    assert world.rayjob["spec"]["suspend"] is True
+    world.kuberay("Suspended")
+    world.settle()
+    assert world.status.phase == "Queued"
+    world.now += 3600 + 61
+    world.settle()
+    assert world.status.phase == "Failed"
+    assert world.condition("Failed").reason == "DeadlineExceeded"
+    assert world.rayjobs_alive() == []
+
+
+def test_a_queue_that_takes_quota_back_keeps_the_attempt(world: World) -> None:
+    world.start()
+    world.rayjob["spec"]["suspend"] = True
+    world.kuberay("Suspended")
+    world.settle()
+    assert (world.status.phase, len(world.attempts)) == ("Queued", 1)
+    world.now += 86400
+    world.rayjob["spec"]["suspend"] = False
+    world.kuberay("Initializing")
+    world.kuberay("Running", "RUNNING")
+    world.settle()
+    assert (world.status.phase, len(world.attempts)) == ("Training", 1), "old silence is no stall"
+
+
+def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
+    world.start()
+    world.trains(5, saved=(5,))
+    world.settle()
+    world.change(suspend=True)
+    world.settle()
+    assert world.status.phase == "Suspended"
+    assert world.of("RayJob") == []
+    world.now += 1000
+    world.settle()
+    world.change(suspend=False)
+    world.settle()
+    assert world.attempt == 2
+    assert world.attempts[1].expects == 5
+    world.kuberay("Running", "RUNNING")
+    world.trains(6, resumed=5, saved=(5,))
+    world.settle()
+    assert world.condition("ResumeVerified").status == "True"
+    assert world.status.failures is None  # type: ignore[union-attr]
+
+
+def test_suspended_while_starting(world: World) -> None:
+    world.act(most=1)
+    world.change(suspend=True)
+    world.settle()
+    assert world.status.phase == "Suspended"
+    assert world.of("RayJob") == []
+
+
+def test_an_attempt_that_starts_below_the_last_checkpoint_is_told(world: World) -> None:
+    world.start()
+    world.trains(5, saved=(5,))
+    world.settle()
+    cause(world, "head lost")
+    world.settle()
+    world.now += 60
+    world.settle()
+    world.kuberay("Running", "RUNNING")
+    world.trains(1, resumed=0)
+    world.settle()
+    claim = world.condition("ResumeVerified")
+    assert (claim.status, claim.reason) == ("False", "StartedBelowCheckpoint")
+
+
+def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world: World) -> None:
+    world.settle()
+    world.job_ends("tiny-start-gen", good=False, message="tasks[0].data: no file")
+    world.settle()
+    world.kuberay("Running", "RUNNING")
+    world.trains(1)
+    world.settle()
+    assert world.status.phase == "Training"
+    world.succeed()
+    assert world.status.phase == "Failed"
+    assert "no file" in world.condition("Failed").message
+    assert world.condition("Failed").reason.startswith("Evaluation")
+
+
+def test_inputs_are_looked_at_before_anything_is_booked() -> None:
+    world = World(tiny_job(), OperatorSettings())
+    world.settle()
+    assert world.created[-1] == "Job/tiny-inspect"
+    assert world.status.phase == "Pending"
+    world.inspection_says("tiny-inspect", Inspection(prompts=64))
+    world.settle()
+    assert world.condition("Accepted").status == "True"
+    assert world.of("RayJob")
+
+
+def test_refused_inputs_make_the_job_invalid_with_every_fault() -> None:
+    world = World(tiny_job(), OperatorSettings())
+    world.settle()
+    world.inspection_says("tiny-inspect", Inspection(faults=["spec.data.train: no file", "spec.student.model: none"]))
+    world.settle()
+    assert world.status.phase == "Invalid"
+    accepted = world.condition("Accepted")
+    assert (accepted.status, accepted.reason) == ("False", "InputsRefused")
+    assert "no file" in accepted.message
+    assert "none" in accepted.message
+    assert not world.of("RayJob")
+
+
+def test_a_job_without_a_volume_is_invalid() -> None:
+    world = World(tiny_job(storage={}))
+    world.settle()
+    assert (world.status.phase, world.condition("Accepted").reason) == ("Invalid", "NoStorage")
+
+
+def test_a_finished_job_is_deleted_when_its_time_to_live_has_passed(world: World) -> None:
+    world.change(ttlSecondsAfterFinished=100)
+    world.start()
+    world.succeed()
+    world.now += 99
+    world.settle()
+    assert not world.deleted
+    world.now += 1
+    world.act()
+    assert world.deleted
