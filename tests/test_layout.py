@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("crds", "tracking", "operator", "trainer_image", "eval_image")
 CORES = {
-    "operator/src/gopd_operator/core": {"gopd_api", "gopd_operator"},
+    "operator/src/gopd_operator/core": {"gopd_api", "gopd_operator", "pydantic"},
     "trainer_image/src/gopd_trainer/core": {"gopd_api", "gopd_trainer", "torch"},
     "eval_image/src/gopd_eval/core": {"gopd_api", "gopd_eval", "numpy", "scipy"},
 }

@@ -1,4 +1,4 @@
-"""A cluster in memory for the pure core: objects as dictionaries, KubeRay and Jobs moved by hand, effects that may stop.
+"""A cluster in memory for the pure core: objects are dictionaries, KubeRay and Jobs move by hand, effects may stop.
 
 It keeps to what the API server and KubeRay really do (names are taken once, deletions take two steps, statuses have
 KubeRay's words), so that what holds here is worth trying on a real API server; it has no conflicts and no watches.
@@ -17,7 +17,7 @@ from gopd_api.load import load_file
 from gopd_api.objects import KINDS, DistillationJob, EvalJob
 from gopd_api.reports import Progress, SavedCheckpoint, TrainReport
 from gopd_api.requests import TrainRequest
-from gopd_api.status import DistillationJobStatus, EvalJobStatus
+from gopd_api.status import Attempt, DistillationJobStatus, EvalJobStatus
 from gopd_operator.core.cluster.deciding import decide
 from gopd_operator.core.cluster.decision import Decision, Look
 from gopd_operator.core.cluster.manifests import Context
@@ -200,7 +200,7 @@ class World:
 
     def pod(self, name: str, message: str = "", **more: Any) -> None:
         """The pod of a RayJob or Job, as it was seen last."""
-        given = {"head": True, "phase": "Failed"} | more
+        given: dict[str, Any] = {"head": True, "phase": "Failed"} | more
         self.pods[name] = [PodSeen(name=f"{name}-pod", message=message, **given)]
 
     def job_ends(self, name: str, good: bool = True, scores: int = 0, message: str = "") -> None:
@@ -255,9 +255,20 @@ class World:
         self.kuberay("Complete", "SUCCEEDED")
         self.measure_all()
 
+    def training(self) -> DistillationJobStatus:
+        assert isinstance(self.status, DistillationJobStatus)
+        return self.status
+
+    def phase(self) -> str:
+        return self.status.phase
+
+    def shown(self) -> str | None:
+        progress = self.training().progress
+        return progress.display if progress else None
+
     @property
-    def attempts(self) -> list[Any]:
-        return list(self.status.attempts) if isinstance(self.status, DistillationJobStatus) else []
+    def attempts(self) -> list[Attempt]:
+        return self.training().attempts
 
     def condition(self, kind: str) -> Any:
         return next((one for one in self.status.conditions if one.type == kind), None)

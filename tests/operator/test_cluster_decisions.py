@@ -5,9 +5,6 @@ from typing import Any
 import pytest
 from tests.operator.cluster_world import World, tiny_job
 
-from gopd_api.inspection import Inspection
-from gopd_operator.core.settings import OperatorSettings
-
 
 @pytest.fixture
 def world() -> World:
@@ -16,18 +13,18 @@ def world() -> World:
 
 def test_a_job_goes_from_nothing_to_succeeded(world: World) -> None:
     world.settle()
-    assert world.status.phase == "Provisioning"
+    assert world.phase() == "Provisioning"
     world.kuberay("Initializing")
     world.settle()
     world.kuberay("Running", "RUNNING")
     world.trains(3)
     world.measure_all()
-    assert (world.status.phase, world.status.progress.display) == ("Training", "3/10")  # type: ignore[union-attr]
+    assert (world.phase(), world.shown()) == ("Training", "3/10")
     world.succeed()
-    assert world.status.phase == "Succeeded"
+    assert world.phase() == "Succeeded"
     assert world.condition("Complete").status == "True"
     assert world.condition("EvaluationComplete").status == "True"
-    assert [one.step for one in world.status.checkpoints] == [5, 10]  # type: ignore[union-attr]
+    assert [one.step for one in world.training().checkpoints] == [5, 10]
     assert len(world.attempts) == 1
     jobs = [name for name in world.created if name.startswith("Job/")]
     assert jobs == ["Job/tiny-start-gen", "Job/tiny-start-grade", "Job/tiny-end-gen", "Job/tiny-end-grade",
@@ -44,8 +41,8 @@ def test_nothing_is_written_when_nothing_has_changed(world: World) -> None:
 
 
 def test_status_is_written_before_the_attempts_objects_are_created(world: World) -> None:
-    decision = world.decide()
-    assert decision.status.attempts[0].name == "tiny-a1"  # type: ignore[union-attr]
+    (kind, status), *_ = world.effects(world.decide())
+    assert (kind, status.attempts[0].name) == ("status", "tiny-a1")
     world.act(most=1)
     assert world.attempts
     assert not world.of("RayJob")
@@ -74,7 +71,7 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
 def cause(world: World, fault: str) -> None:
     """Let the fault happen to the newest attempt, which runs."""
     name = world.rayjob["metadata"]["name"]
-    pods = {
+    pods: dict[str, dict[str, Any]] = {
         "out of memory": {"terminated": "OOMKilled"},
         "head lost": {"lost": True},
         "worker lost": {"lost": True, "head": False},
@@ -117,7 +114,8 @@ def test_each_fault_has_its_class_its_count_and_another_attempt(
     world.act()
     first = world.attempts[0]
     assert (first.failure, first.reason) == (stated["class"], stated["reason"])
-    failures = world.status.failures  # type: ignore[union-attr]
+    failures = world.training().failures
+    assert failures is not None
     assert (failures.counted, failures.uncounted) == (stated["counted"], 1 - stated["counted"])
     world.settle()
     assert not world.of("RayJob"), "the backoff is kept, and the last attempt's machines are freed"
@@ -143,7 +141,7 @@ def test_backoff_doubles_and_the_budget_ends(world: World) -> None:
         world.settle()
     cause(world, "application error")
     world.settle()
-    assert world.status.phase == "Failed"
+    assert world.phase() == "Failed"
     failed = world.condition("Failed")
     assert (failed.status, failed.reason) == ("True", "AppFailed")
     assert "3 attempts" in failed.message
@@ -160,16 +158,16 @@ def test_infrastructure_faults_do_not_eat_the_budget(world: World) -> None:
         world.kuberay("Running", "RUNNING")
         world.settle()
     assert world.attempt == 11
-    assert world.status.phase == "Training"
+    assert world.phase() == "Training"
     world.succeed()
-    assert world.status.phase == "Succeeded"
+    assert world.phase() == "Succeeded"
 
 
 def test_a_refused_rayjob_is_final_and_says_what_kuberay_said(world: World) -> None:
     world.settle()
     world.kuberay("ValidationFailed", reason="ValidationFailed", message="headGroupSpec is wrong")
     world.settle()
-    assert world.status.phase == "Failed"
+    assert world.phase() == "Failed"
     assert "headGroupSpec is wrong" in world.condition("Failed").message
 
 
@@ -178,7 +176,7 @@ def test_wrong_input_found_by_the_training_is_final(world: World) -> None:
     world.reports("failed", "InvalidInput", "teachers[0].model: its tokenizer is another one")
     world.kuberay("Failed", "FAILED", reason="AppFailed")
     world.settle()
-    assert (world.status.phase, len(world.attempts)) == ("Failed", 1)
+    assert (world.phase(), len(world.attempts)) == ("Failed", 1)
     assert "tokenizer" in world.condition("Failed").message
 
 
@@ -188,10 +186,10 @@ def test_a_queue_that_never_admits_keeps_the_job_queued_until_its_deadline() -> 
     assert world.rayjob["spec"]["suspend"] is True
     world.kuberay("Suspended")
     world.settle()
-    assert world.status.phase == "Queued"
+    assert world.phase() == "Queued"
     world.now += 3600 + 61
     world.settle()
-    assert world.status.phase == "Failed"
+    assert world.phase() == "Failed"
     assert world.condition("Failed").reason == "DeadlineExceeded"
     assert world.rayjobs_alive() == []
 
@@ -201,13 +199,13 @@ def test_a_queue_that_takes_quota_back_keeps_the_attempt(world: World) -> None:
     world.rayjob["spec"]["suspend"] = True
     world.kuberay("Suspended")
     world.settle()
-    assert (world.status.phase, len(world.attempts)) == ("Queued", 1)
+    assert (world.phase(), len(world.attempts)) == ("Queued", 1)
     world.now += 86400
     world.rayjob["spec"]["suspend"] = False
     world.kuberay("Initializing")
     world.kuberay("Running", "RUNNING")
     world.settle()
-    assert (world.status.phase, len(world.attempts)) == ("Training", 1), "old silence is no stall"
+    assert (world.phase(), len(world.attempts)) == ("Training", 1), "old silence is no stall"
 
 
 def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
@@ -216,7 +214,7 @@ def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
     world.settle()
     world.change(suspend=True)
     world.settle()
-    assert world.status.phase == "Suspended"
+    assert world.phase() == "Suspended"
     assert world.of("RayJob") == []
     world.now += 1000
     world.settle()
@@ -228,14 +226,14 @@ def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
     world.trains(6, resumed=5, saved=(5,))
     world.settle()
     assert world.condition("ResumeVerified").status == "True"
-    assert world.status.failures is None  # type: ignore[union-attr]
+    assert world.training().failures is None
 
 
 def test_suspended_while_starting(world: World) -> None:
     world.act(most=1)
     world.change(suspend=True)
     world.settle()
-    assert world.status.phase == "Suspended"
+    assert world.phase() == "Suspended"
     assert world.of("RayJob") == []
 
 
@@ -261,41 +259,11 @@ def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world
     world.kuberay("Running", "RUNNING")
     world.trains(1)
     world.settle()
-    assert world.status.phase == "Training"
+    assert world.phase() == "Training"
     world.succeed()
-    assert world.status.phase == "Failed"
+    assert world.phase() == "Failed"
     assert "no file" in world.condition("Failed").message
     assert world.condition("Failed").reason.startswith("Evaluation")
-
-
-def test_inputs_are_looked_at_before_anything_is_booked() -> None:
-    world = World(tiny_job(), OperatorSettings())
-    world.settle()
-    assert world.created[-1] == "Job/tiny-inspect"
-    assert world.status.phase == "Pending"
-    world.inspection_says("tiny-inspect", Inspection(prompts=64))
-    world.settle()
-    assert world.condition("Accepted").status == "True"
-    assert world.of("RayJob")
-
-
-def test_refused_inputs_make_the_job_invalid_with_every_fault() -> None:
-    world = World(tiny_job(), OperatorSettings())
-    world.settle()
-    world.inspection_says("tiny-inspect", Inspection(faults=["spec.data.train: no file", "spec.student.model: none"]))
-    world.settle()
-    assert world.status.phase == "Invalid"
-    accepted = world.condition("Accepted")
-    assert (accepted.status, accepted.reason) == ("False", "InputsRefused")
-    assert "no file" in accepted.message
-    assert "none" in accepted.message
-    assert not world.of("RayJob")
-
-
-def test_a_job_without_a_volume_is_invalid() -> None:
-    world = World(tiny_job(storage={}))
-    world.settle()
-    assert (world.status.phase, world.condition("Accepted").reason) == ("Invalid", "NoStorage")
 
 
 def test_a_finished_job_is_deleted_when_its_time_to_live_has_passed(world: World) -> None:

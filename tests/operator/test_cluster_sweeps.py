@@ -1,0 +1,123 @@
+"""Sweeps and EvalJobs: children a few at a time, one comparison, students that are waited for."""
+
+from dataclasses import replace
+from typing import Any
+
+from tests.operator.cluster_world import EXAMPLES, START, World, tiny_job
+
+from gopd_api.load import load_file
+from gopd_api.objects import DistillationJob, EvalJob
+from gopd_api.status import DistillationJobStatus, EvalJobStatus
+from gopd_operator.core.cluster.deciding import decide
+from gopd_operator.core.cluster.decision import Decision, Look
+from gopd_operator.core.cluster.manifests import Context
+from gopd_operator.core.cluster.seen import ChildSeen, Seen
+from gopd_operator.core.comparing import FoundCheckpoint
+from gopd_operator.core.settings import OperatorSettings
+
+SETTINGS = OperatorSettings(inspect=False, storage_claim="gopd")
+
+
+def sweep(**lifecycle: Any) -> Look:
+    """A sweep over two reward scales and two seeds, two at a time, that has no children yet."""
+    given = tiny_job().spec.teachers[0].model_dump(mode="json", by_alias=True, exclude_none=True)
+    job = tiny_job(
+        teachers=[{**given, "domains": []}],
+        sweep={"rewardScale": [1.0, 1.25], "seed": [1, 2], "maxParallel": 2},
+        lifecycle=lifecycle,
+    )
+    return Look(Context(job, SETTINGS), DistillationJobStatus(), Seen(), START)
+
+
+def with_children(look: Look, *phases: str, comparison: str | None = None) -> Look:
+    """The same sweep, with its first children in these phases."""
+    names = ["tiny-s1-seed1", "tiny-s1-seed2", "tiny-s1p25-seed1", "tiny-s1p25-seed2"]
+    children = [
+        ChildSeen("DistillationJob", name, f"u-{name}", phase, False)
+        for name, phase in zip(names, phases, strict=False)
+    ]
+    if comparison:
+        children.append(ChildSeen("EvalJob", "tiny", "u-eval", comparison, False, "why"))
+    return replace(look, seen=Seen(children=children))
+
+
+def made(decision: Decision) -> list[str]:
+    return [f"{one['kind']}/{one['metadata']['name']}" for one in decision.creates]
+
+
+def test_children_are_made_a_few_at_a_time() -> None:
+    look = sweep()
+    assert made(decide(look)) == ["DistillationJob/tiny-s1-seed1", "DistillationJob/tiny-s1-seed2"]
+    assert made(decide(with_children(look, "Training", "Training"))) == []
+    third = decide(with_children(look, "Succeeded", "Training"))
+    assert made(third) == ["DistillationJob/tiny-s1p25-seed1"]
+    assert third.status.phase == "Training"
+
+
+def test_a_child_is_a_job_of_its_own_that_the_api_takes() -> None:
+    (first, _) = decide(sweep()).creates
+    child = DistillationJob.model_validate(first)
+    assert child.spec.sweep is None
+    assert (child.spec.objective.reward_scale, child.spec.optimization.seed) == (1.0, 1)
+    assert child.metadata.labels["gopd.io/sweep"] == "tiny"
+    assert first["metadata"]["ownerReferences"][0]["kind"] == "DistillationJob"
+
+
+def test_the_comparison_comes_when_every_child_has_succeeded() -> None:
+    look = sweep()
+    assert made(decide(with_children(look, "Succeeded", "Succeeded", "Succeeded", "Training"))) == []
+    (comparison,) = decide(with_children(look, *["Succeeded"] * 4)).creates
+    job = EvalJob.model_validate(comparison)
+    subjects = [(one.name, one.group) for one in job.spec.subjects]
+    assert subjects[0] == ("before", None)
+    assert ("s1p25-seed2", "rewardScale 1.25") in subjects
+    assert all(task.teacher for task in job.spec.tasks if task.benchmark == "kl-to-teacher")
+    done = decide(with_children(look, *["Succeeded"] * 4, comparison="Succeeded"))
+    assert done.status.phase == "Succeeded"
+
+
+def test_a_child_that_fails_fails_the_sweep_when_the_others_have_ended() -> None:
+    look = sweep()
+    assert decide(with_children(look, "Failed", "Succeeded", "Succeeded", "Training")).status.phase == "Training"
+    end = decide(with_children(look, "Failed", "Succeeded", "Succeeded", "Succeeded"))
+    assert end.status.phase == "Failed"
+    assert "s1-seed1" in next(one.message for one in end.status.conditions if one.type == "Failed")
+
+
+def test_suspending_a_sweep_suspends_its_children_and_makes_no_others() -> None:
+    decision = decide(with_children(sweep(suspend=True), "Training"))
+    assert made(decision) == []
+    assert [(one.name, one.suspend) for one in decision.patches] == [("tiny-s1-seed1", True)]
+    assert decision.status.phase == "Suspended"
+
+
+def eval_job() -> Look:
+    """examples/evaljob.yaml as the API server holds it."""
+    job = load_file(EXAMPLES / "evaljob.yaml")[0]
+    body = job.model_dump(mode="json", by_alias=True, exclude_none=True)
+    body["metadata"] |= {"uid": "33333333-2222-4333-8444-555555555555", "generation": 1}
+    return Look(Context(EvalJob.model_validate(body), SETTINGS), EvalJobStatus(), Seen(), START)
+
+
+def test_an_eval_job_waits_for_the_students_that_it_names() -> None:
+    look = eval_job()
+    names = [one.distillation_job.name for one in look.context.job.spec.subjects if one.distillation_job]  # type: ignore[union-attr]
+    assert names
+    waiting = decide(replace(look, unfinished=dict.fromkeys(names, "Training")))
+    assert (waiting.status.phase, waiting.creates) == ("Pending", ())
+    found = {name: (FoundCheckpoint(10, f"/gopd/{name}/step-10", 0.5),) for name in names}
+    ready = decide(replace(look, found=found))
+    assert ready.status.phase == "Evaluating"
+    assert any(name.startswith("Job/") and "-ej-" in name for name in made(ready))
+
+
+def test_an_eval_job_goes_through_all_its_parts() -> None:
+    world = World(eval_job().context.job, SETTINGS)
+    job = world.job
+    assert isinstance(job, EvalJob)
+    models = [one.model_copy(update={"model": "models/x", "distillation_job": None}) for one in job.spec.subjects]
+    world.job = job.model_copy(update={"spec": job.spec.model_copy(update={"subjects": models})})
+    world.measure_all()
+    assert world.phase() == "Succeeded"
+    assert [one.rpartition("-")[2] for one in world.created if one.startswith("Job/")] == ["gen", "grade", "cmp"]
+    assert world.status.evaluations
