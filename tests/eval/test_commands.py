@@ -161,6 +161,8 @@ BAD = [
     ("teacher", "stranger", "tasks[1].teacher: the tokenizers differ (student's has 320 tokens, the teacher's 300)"),
     ("tokenizer", "", "holds no tokenizer; save the tokenizer into the model's folder"),
     ("weights", "", "holds no weights; put *.safetensors into the folder"),
+    ("torn weights", "", "subjects[0].model: the model in"),
+    ("data", '{"prompt": "1+1?", "answer": 2}\n{"prompt": "1+', "tasks[0].data: line 2 of"),
     ("accelerator", "gpu", "accelerator: gpu needs vllm, which is not installed"),
 ]
 
@@ -173,7 +175,12 @@ def test_bad_input_is_one_sentence_with_field_fault_and_remedy(
 ) -> None:
     request = make_request()
     given = request.model_dump()
-    if kind in ("tokenizer", "weights"):
+    if kind == "torn weights":
+        folder = shutil.copytree(tiny["student"], tmp_path / "broken")
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-4096])
+        given["subjects"][0]["model"] = str(folder)
+    elif kind in ("tokenizer", "weights"):
         folder = shutil.copytree(tiny["student"], tmp_path / "broken")
         for name in ("tokenizer.json",) if kind == "tokenizer" else ("model.safetensors",):
             (folder / name).unlink()

@@ -1,5 +1,6 @@
 """What is refused before anything starts: each wrong input with its field, its fault and its remedy."""
 
+import json
 from typing import Any
 
 import pytest
@@ -27,6 +28,40 @@ def test_a_folder_that_is_no_model_is_refused(place: Workplace) -> None:
         f"spec.teachers[0].model: {folder} has no config.json, so it is no Hugging Face model; "
         "make it with `python make_inputs.py`"
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (None, "has no model-00002-of-00002.safetensors, which model.safetensors.index.json names"),
+        (0, "is damaged (its header cannot be read)"),
+        (40, "is damaged (its header cannot be read)"),
+        (-3, "bytes where its header says"),
+        (3, "bytes where its header says"),
+    ],
+)
+def test_weights_that_were_cut_off_are_refused(place: Workplace, size: int | None, words: str) -> None:
+    """`size`: what is left of the file, negative: what is missing at its end, 3: bytes too many, None: another file."""
+    folder = place.root / "models" / "teacher"
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    if size is None:
+        names = {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    else:
+        weights.write_bytes(whole + b"xxx" if size == 3 else whole[:size])
+    fault = findings(place).faults[0]
+    assert fault.startswith(f"spec.teachers[0].model: {folder}") and words in fault
+    assert fault.endswith("; copy or make the model again")
+
+
+@pytest.mark.parametrize("torn", [b'{"prompt": "what', b'{"prompt": "caf\xc3'])
+def test_prompts_that_were_cut_off_are_told_with_their_line(place: Workplace, torn: bytes) -> None:
+    file = place.prompts({"prompt": "1"}, {"prompt": "2"}, {"prompt": "3"})
+    file.write_bytes(file.read_bytes() + torn)
+    fault = findings(place).faults[0]
+    assert fault.startswith(f"spec.data.train: line 4 of {file} is no")
+    assert "copy the file again if it was cut off" in fault
 
 
 def test_every_fault_is_found_at_once(place: Workplace) -> None:

@@ -1,6 +1,7 @@
 """Wrong input ends an attempt before anything is started, in one sentence with field, fault and remedy."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,25 @@ def test_a_missing_model_folder_is_named(models: dict[str, str], tmp_path: Path)
     gone = [teacher("only", [], 1.25, models["student"], "/nowhere/model")]
     fault = fault_of(request_for(models, tmp_path, teachers=gone))
     assert fault.startswith("spec.teachers[0].model: no model in /nowhere/model (no config.json); give")
+
+
+def test_weights_that_were_cut_off_are_refused(models: dict[str, str], tmp_path: Path) -> None:
+    folder = shutil.copytree(models["teacher"], tmp_path / "torn")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4096])
+    torn = [teacher("only", [], 1.25, models["student"], str(folder))]
+    fault = fault_of(request_for(models, tmp_path, teachers=torn))
+    assert fault.startswith(f"spec.teachers[0].model: {weights} is damaged (")
+    assert fault.endswith("; copy or make the model again")
+
+
+def test_data_that_was_cut_off_is_told_with_its_line(models: dict[str, str], tmp_path: Path) -> None:
+    file = make_prompts(tmp_path / "torn.jsonl")
+    whole = file.read_bytes().splitlines(keepends=True)
+    for torn in (whole[5][:20], b'{"prompt": "caf\xc3'):
+        file.write_bytes(b"".join(whole[:5]) + torn)
+        fault = fault_of(request_for(models, tmp_path, train=str(file)))
+        assert fault.startswith(f"spec.data.train: line 6 of {file} is not JSON in UTF-8 (")
 
 
 def test_a_tokenizer_that_differs_is_refused(models: dict[str, str], tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ class ModelPool:
 
     def _load(self, source: ModelSource) -> "PreTrainedModel":
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
         from transformers.utils.logging import disable_progress_bar
 
@@ -58,7 +59,7 @@ class ModelPool:
             model = AutoModelForCausalLM.from_pretrained(
                 folder, dtype="auto" if gpu else torch.float32, attn_implementation="sdpa"
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             fault = f"the model in {folder} cannot be loaded ({str(error).splitlines()[0]})"
             raise EvaluationError(source.field, fault, "give a whole Hugging Face folder of a causal model") from error
         return model.eval().to("cuda" if gpu else "cpu")

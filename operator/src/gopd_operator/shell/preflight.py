@@ -15,6 +15,7 @@ from gopd_operator.core.paths import below
 from gopd_operator.shell import models
 from gopd_operator.shell.disk import disk_findings
 from gopd_operator.shell.prompts import Prompts, read_prompts
+from gopd_operator.shell.weights import torn_weights
 
 MADE_BY = "gopd.io/made-by"
 """Annotation: the command that makes the inputs, for the message when they are missing."""
@@ -101,9 +102,13 @@ def _input_faults(job: DistillationJob | EvalJob, root: Path) -> Iterator[Findin
     missing = set()
     for where, model in named:
         folder = local_folder(model, root)
-        if folder is not None and (fault := models.folder_fault(folder)):
+        if folder is None:
+            continue
+        if fault := models.folder_fault(folder):
             missing.add(model)
             yield where, f"{fault}; {remedy}"
+        elif torn := torn_weights(folder):
+            yield where, f"{torn}; copy or make the model again"
     tasks = job.spec.evaluation.tasks if isinstance(job, DistillationJob) else job.spec.tasks
     parent = "spec.evaluation.tasks" if isinstance(job, DistillationJob) else "spec.tasks"
     for index, task in enumerate(tasks):

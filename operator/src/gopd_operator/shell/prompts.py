@@ -71,15 +71,20 @@ def _rows(path: Path, data: Data) -> Iterator[tuple[str, Any]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"line {number} of {path}", json.loads(line)
-    except UnicodeDecodeError:
-        raise _Unreadable(f"{path} is no UTF-8 text; set data.format if it is a Parquet file") from None
-    except json.JSONDecodeError as error:
-        raise _Unreadable(f"{path} is not JSON lines ({error}); write one JSON object a line") from None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            where = f"line {number} of {path}"
+            try:
+                text = line.decode("utf-8")
+                if text.strip():
+                    yield where, json.loads(text)
+            except UnicodeDecodeError:
+                remedy = "copy the file again if it was cut off, or set data.format if it is a Parquet file"
+                raise _Unreadable(f"{where} is no UTF-8 text; {remedy}") from None
+            except json.JSONDecodeError as error:
+                fault = f"{where} is not JSON ({error.msg} at character {error.pos + 1})"
+                remedy = "write one JSON object a line, or copy the file again if it was cut off"
+                raise _Unreadable(f"{fault}; {remedy}") from None
 
 
 def _table_rows(path: Path, data: Data) -> Iterator[tuple[str, Any]]:

@@ -35,6 +35,7 @@ def folder_of(model: str, field: str) -> str:
     if not model.startswith("hf://"):
         if not (Path(model) / "config.json").is_file():
             raise InvalidInput(field, f"no model in {model} (no config.json)", "give a Hugging Face model folder")
+        check_weights(Path(model), field)
         return model
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -49,6 +50,18 @@ def folder_of(model: str, field: str) -> str:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         remedy = "make the hub reachable, or download the model and give its path"
         raise InvalidInput(field, f"{name} could not be downloaded ({error})"[:500], remedy) from error
+
+
+def check_weights(folder: Path, field: str) -> None:
+    """Refuse weights that were cut off: Ray's workers would die of them one after another, far from the cause."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy"):  # reads the header and holds it against the file's size
+                pass
+        except SafetensorError as error:
+            raise InvalidInput(field, f"{file} is damaged ({error})", "copy or make the model again") from error
 
 
 def check_tokenizers(request: TrainRequest, folders: dict[str, str]) -> Any:
@@ -124,15 +137,16 @@ def read_records(path: Path, form: str) -> Iterator[dict[str, Any]]:
         except pa.ArrowInvalid as error:
             raise InvalidInput("spec.data.format", f"{path} is not parquet ({error})", "set jsonl") from error
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8"))
             except ValueError as error:
-                fault = f"line {number} of {path} is not JSON ({error})"
-                raise InvalidInput("spec.data.train", fault, "give one JSON object a line") from error
+                fault = f"line {number} of {path} is not JSON in UTF-8 ({error})"
+                remedy = "give one JSON object a line, or copy the file again if it was cut off"
+                raise InvalidInput("spec.data.train", fault, remedy) from error
             if not isinstance(record, dict):
                 raise InvalidInput("spec.data.train", f"line {number} of {path} is no object", "give one object a line")
             yield record
