@@ -111,25 +111,25 @@ def make_request(tmp_path: Path, tiny: dict[str, Path], problems: Path) -> Reque
     return make
 
 
-def start(command: str, request: EvalRequest, folder: Path) -> subprocess.Popen[str]:
+def start(command: str, request: EvalRequest, folder: Path, *more: str) -> subprocess.Popen[str]:
     """Start `python -m gopd_eval COMMAND` on the request."""
     path = folder / "request.json"
     path.write_text(request.to_json())
     return subprocess.Popen(
-        [sys.executable, "-m", "gopd_eval", command, "--request", str(path)],
+        [sys.executable, "-m", "gopd_eval", command, "--request", str(path), *more],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
 
 
-Run = Callable[[str, EvalRequest], subprocess.CompletedProcess[str]]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run a command to its end."""
 
-    def go(command: str, request: EvalRequest) -> subprocess.CompletedProcess[str]:
-        process = start(command, request, tmp_path)
+    def go(command: str, request: EvalRequest, *more: str) -> subprocess.CompletedProcess[str]:
+        process = start(command, request, tmp_path, *more)
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -64,13 +64,13 @@ def test_generate_grade_and_compare_give_every_score_with_its_interval(
     down = request.model_copy(
         update={"tracking": TrackingRequest(uri="http://127.0.0.1:9", experiment="t", run_name="r")}
     )
-    shutil.copy(index_of(request), index_of(down))
+    shutil.copytree(index_of(request), index_of(down))
     assert compare(down, Watch(tmp_path / "progress.json", down.digest())).differences == comparison.differences
     assert "warning: tracking.uri: not everything was recorded" in capsys.readouterr().err
 
 
 def index_of(request: EvalRequest) -> Path:
-    return Path(request.paths.store) / "requests" / f"{request.digest().removeprefix('sha256:')}.json"
+    return Path(request.paths.store) / "requests" / f"{request.digest().removeprefix('sha256:')}"
 
 
 def check_results(request: EvalRequest) -> Comparison:

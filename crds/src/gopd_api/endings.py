@@ -5,7 +5,8 @@ counted. The whole reports stay on the storage.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -39,8 +40,8 @@ class ShortScore(Model):
             better=score.better,
             step=step,
             value=score.value,
-            ci_low=score.ci_low,
-            ci_high=score.ci_high,
+            ci_low=finite(score.ci_low),
+            ci_high=finite(score.ci_high),
         )
 
 
@@ -65,7 +66,7 @@ class Ending(Model):
         scores: Sequence[ShortScore] = (),
     ) -> "Ending":
         """The ending with as much of the message, and then as many of the first scores, as 4096 bytes hold."""
-        short = cut(message)
+        short, told = cut(message), [score for score in scores if math.isfinite(score.value)]
 
         def ending(kept: int) -> Ending:
             return Ending(
@@ -73,11 +74,11 @@ class Ending(Model):
                 outcome=outcome,
                 reason=cut(reason)[:256] or "Unknown",
                 message=short,
-                scores=list(scores[:kept]),
+                scores=told[:kept],
                 left_out=len(scores) - kept,
             )
 
-        return ending(most(len(scores), lambda kept: len(compact(ending(kept)).encode()) <= TERMINATION_BYTES))
+        return ending(most(len(told), lambda kept: len(compact(ending(kept)).encode()) <= TERMINATION_BYTES))
 
 
 def compact(value: BaseModel) -> str:
@@ -90,7 +91,7 @@ def published_progress(progress: Progress) -> str:
 
     def text(kept: int) -> str:
         newest = progress.checkpoints[len(progress.checkpoints) - kept :]
-        return compact(progress.model_copy(update={"checkpoints": newest}))
+        return compact(progress.model_copy(update={"checkpoints": newest, "metrics": finite_only(progress.metrics)}))
 
     return text(most(len(progress.checkpoints), lambda kept: len(text(kept).encode()) <= PUBLISHED_BYTES))
 
@@ -100,9 +101,19 @@ def published_report(report: TrainReport) -> str:
 
     def text(kept: int) -> str:
         newest = report.checkpoints[len(report.checkpoints) - kept :]
-        return compact(report.model_copy(update={"checkpoints": newest}))
+        return compact(report.model_copy(update={"checkpoints": newest, "metrics": finite_only(report.metrics)}))
 
     return text(most(len(report.checkpoints), lambda kept: len(text(kept).encode()) <= PUBLISHED_BYTES))
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that JSON can hold: one that is not a number would make the whole text unreadable."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def most(highest: int, fits: Callable[[int], bool]) -> int:
@@ -116,5 +127,6 @@ def most(highest: int, fits: Callable[[int], bool]) -> int:
 
 def cut(text: str) -> str:
     """The longest beginning of `text` that takes at most 1024 bytes as JSON, which escapes some characters."""
-    whole = text[:1024]
+    # Half a surrogate pair, as names of files may have them, is no Unicode text.
+    whole = text[:1024].encode(errors="replace").decode()
     return whole[: most(len(whole), lambda kept: len(json.dumps(whole[:kept], ensure_ascii=False).encode()) <= 1024)]

@@ -24,3 +24,13 @@ def check_subjects(request: EvalRequest) -> None:
                 "number the repeats of a group differently",
             )
         seen.add(place)
+
+
+def chosen_subjects(request: EvalRequest, only: int | None) -> list[int]:
+    """Indices of the subjects to work on: all, or the one that was asked for."""
+    if only is None:
+        return list(range(len(request.subjects)))
+    if not 0 <= only < len(request.subjects):
+        names = ", ".join(f"{index} ({subject.name})" for index, subject in enumerate(request.subjects))
+        raise EvaluationError("--subject", f"there is no subject of index {only}", f"give one of: {names}")
+    return [only]

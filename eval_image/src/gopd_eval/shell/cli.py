@@ -1,14 +1,15 @@
 """`python -m gopd_eval generate|grade|compare --request FILE`: the commands, their exit codes and their last words.
 
 0 succeeded; 1 failed, with one sentence on standard error; 2 the request cannot be read or has an unknown version; 3
-stopped on request, and the same command goes on. It decides nothing about evaluation.
+stopped on request, and the same command goes on. With `--summary` the end is written there too, whatever it is. It
+decides nothing about evaluation.
 """
 
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -16,11 +17,13 @@ from pydantic import ValidationError
 from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest
 from gopd_eval.core.errors import EvaluationError, StoppedError
+from gopd_eval.shell import summary
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
 
 FAILED, UNREADABLE, STOPPED = 1, 2, 3
 NOTE_LENGTH = 4000
+Work = Callable[[EvalRequest, Watch, int | None], Any]
 
 
 @click.group(help=__doc__)
@@ -28,41 +31,57 @@ def main() -> None:
     """Evaluate models."""
 
 
-def _command(
-    name: str, summary: str, reports_failure: bool, load: Callable[[], Callable[[EvalRequest, Watch], Any]]
-) -> None:
+def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Work]) -> None:
     """Add a command; `load` imports its work late, so that no command pays for another's libraries."""
 
-    @main.command(name, help=summary)
-    @click.option("--request", "path", required=True, type=click.Path(path_type=Path), help="File of the EvalRequest.")
-    def run(path: Path) -> None:
-        request = _read_request(path)
+    def run(path: Path, summary_file: Path | None, subject: int | None = None) -> None:
+        request = _read_request(path, summary_file)
         watch = Watch(Path(request.paths.progress), request.digest())
         watch.listen()
         try:
-            load()(request, watch)
+            result = load()(request, watch, subject)
+            summary.succeeded(summary_file, request, result)
+            return
         except StoppedError as stop:
-            click.echo(f"{name}: stopped by {stop}; give the same command again to go on", err=True)
+            message = f"stopped by {stop}; give the same command again to go on"
+            click.echo(f"{name}: {message}", err=True)
+            summary.ended(summary_file, request.digest(), "stopped", "Terminated", message)
             sys.exit(STOPPED)
         except EvaluationError as error:
-            _fail(request, watch, name, str(error), error.reason, reports_failure)
-        except Exception as error:  # noqa: BLE001  # the last resort: what was not foreseen is recorded and named
+            message, reason = str(error), error.reason
+        except Exception as error:  # noqa: BLE001  the last resort: what was not foreseen is recorded and named
             traceback.print_exc()
             message, reason = _unforeseen(error)
-            _fail(request, watch, name, message, reason, reports_failure)
+        _record_failure(request, watch, name, message, reason, reports_failure)
+        summary.ended(summary_file, request.digest(), "failed", reason, message)
+        sys.exit(FAILED)
+
+    if name == "generate":
+        run = click.option("--subject", type=int, metavar="N", help="Only the subject of this index, from 0.")(run)
+    run = click.option(
+        "--summary", "summary_file", type=click.Path(path_type=Path), help="Write the ending there too, in 4096 bytes."
+    )(run)
+    run = click.option(
+        "--request", "path", required=True, type=click.Path(path_type=Path), help="File of the EvalRequest."
+    )(run)
+    main.command(name, help=text)(run)
 
 
-def _read_request(path: Path) -> EvalRequest:
+def _read_request(path: Path, summary_file: Path | None) -> EvalRequest:
+    text = ""
     try:
-        return EvalRequest.read(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return EvalRequest.read(text)
     except (OSError, UnicodeDecodeError) as error:
-        click.echo(f"--request: {path} cannot be read ({error}); give the file of an EvalRequest", err=True)
+        message = f"--request: {path} cannot be read ({error}); give the file of an EvalRequest"
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "request"
         given = f", not {first['input']!r}" if isinstance(first.get("input"), str | int | float) else ""
         remedy = "write the request with the same version of this project"
-        click.echo(f"{field}: {first['msg']}{given} (in {path}); {remedy}", err=True)
+        message = f"{field}: {first['msg']}{given} (in {path}); {remedy}"
+    click.echo(message, err=True)
+    summary.ended(summary_file, summary.digest_of_text(text), "failed", "InvalidRequest", message)
     sys.exit(UNREADABLE)
 
 
@@ -74,8 +93,10 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
     return f"request: an error that was not foreseen ({name}: {first[:300]}); the lines above say where", "Error"
 
 
-def _fail(request: EvalRequest, watch: Watch, name: str, message: str, reason: str, reports_failure: bool) -> NoReturn:
-    """Say it, leave it as a report where the command answers by one, and exit."""
+def _record_failure(
+    request: EvalRequest, watch: Watch, name: str, message: str, reason: str, reports_failure: bool
+) -> None:
+    """Say it, and leave it as a report where the command answers by one."""
     click.echo(f"{name}: {message}", err=True)
     report = EvalReport(request_digest=request.digest(), outcome="failed", reason=reason, message=message[:NOTE_LENGTH])
     try:
@@ -84,25 +105,24 @@ def _fail(request: EvalRequest, watch: Watch, name: str, message: str, reason: s
         watch.at("failed")
     except (EvaluationError, StoppedError) as error:
         click.echo(f"{name}: the failure could not be recorded ({error})", err=True)
-    sys.exit(FAILED)
 
 
-def _load_generate() -> Callable[[EvalRequest, Watch], Any]:
+def _load_generate() -> Work:
     from gopd_eval.shell.generate import generate
 
     return generate
 
 
-def _load_grade() -> Callable[[EvalRequest, Watch], Any]:
+def _load_grade() -> Work:
     from gopd_eval.shell.grade import grade
 
-    return grade
+    return lambda request, watch, _: grade(request, watch)
 
 
-def _load_compare() -> Callable[[EvalRequest, Watch], Any]:
+def _load_compare() -> Work:
     from gopd_eval.shell.compare import compare
 
-    return compare
+    return lambda request, watch, _: compare(request, watch)
 
 
 _command("generate", "Draw the answers that are missing, and divergences along them.", True, _load_generate)

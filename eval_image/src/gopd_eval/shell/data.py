@@ -25,24 +25,24 @@ def read_problems(task: EvalTask, index: int) -> list[Problem]:
         raise EvaluationError(field, f"{task.data} cannot be read ({reason})", remedy) from error
 
 
-def _index_path(request: EvalRequest) -> Path:
-    return Path(request.paths.store) / "requests" / f"{request.digest().removeprefix('sha256:')}.json"
+def _index_folder(request: EvalRequest) -> Path:
+    return Path(request.paths.store) / "requests" / request.digest().removeprefix("sha256:")
 
 
-def write_index(request: EvalRequest, entries: list[Entry]) -> None:
-    """Leave the index of this request in the store."""
+def write_index(request: EvalRequest, subject: str, entries: list[Entry]) -> None:
+    """Leave the index of one subject of this request in the store, in a file of its own: subjects may run at once."""
     content = [entry.to_json() for entry in entries]
-    write_atomically(_index_path(request), json.dumps(content, indent=2) + "\n", "paths.store")
+    write_atomically(_index_folder(request) / f"{subject}.json", json.dumps(content, indent=2) + "\n", "paths.store")
 
 
 def read_index(request: EvalRequest) -> dict[tuple[str, str], Entry]:
-    """(subject, task) to the entry. Raises EvaluationError when `generate` has not been run."""
-    path = _index_path(request)
-    if not path.is_file():
+    """(subject, task) to the entry. Raises EvaluationError when `generate` has not been run for every subject."""
+    paths = [_index_folder(request) / f"{subject.name}.json" for subject in request.subjects]
+    if lacking := next((path for path in paths if not path.is_file()), None):
         raise EvaluationError(
-            "paths.store", f"{path} is not there", "run generate with this request first", "NotGenerated"
+            "paths.store", f"{lacking} is not there", "run generate with this request first", "NotGenerated"
         )
-    entries = [Entry(**entry) for entry in json.loads(path.read_text())]
+    entries = [Entry(**entry) for path in paths for entry in json.loads(path.read_text())]
     return {(entry.subject, entry.task): entry for entry in entries}
 
 

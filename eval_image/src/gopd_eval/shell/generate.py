@@ -5,7 +5,7 @@ something of its own is missing, and divergences (`kl-to-teacher`) are computed 
 memory. Nothing is graded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.index import Entry, divergence_parts, generation_parts, make_entry
 from gopd_eval.core.problems import Problem
 from gopd_eval.core.samples import Divergence, Sample, missing, wanted_samples
-from gopd_eval.core.subjects import check_subjects
+from gopd_eval.core.subjects import check_subjects, chosen_subjects
 from gopd_eval.shell.data import read_problems, write_index
 from gopd_eval.shell.engine import Draw, Engine
 from gopd_eval.shell.loading import ModelPool
@@ -48,17 +48,22 @@ class _Work:
     teacher: ModelSource | None
 
 
-def generate(request: EvalRequest, watch: Watch) -> None:
-    """Draw what is missing for every subject and task of the request, and leave the index for `grade`."""
+def generate(request: EvalRequest, watch: Watch, only: int | None = None) -> None:
+    """Draw what is missing for every subject and task of the request, and leave the index for `grade`.
+
+    `only` restricts it to the subject of that index: other processes may draw the others at the same time.
+    """
     check_subjects(request)
+    places = chosen_subjects(request, only)
     if request.accelerator == "gpu":
         check_installed()
     watch.at("loading")
-    works = _plan(request, watch)
-    write_index(request, [work.entry for work in works])
+    works = _plan(request, places, watch)
     session = _Session(request, watch)
-    for subject in request.subjects:
+    for place in places:
+        subject = request.subjects[place]
         own = [work for work in works if work.subject is subject]
+        write_index(request, subject.name, [work.entry for work in own])
         session.draw(own)
         if request.accelerator == "cpu":
             session.diverge(own)
@@ -68,7 +73,7 @@ def generate(request: EvalRequest, watch: Watch) -> None:
     watch.at("finished")
 
 
-def _plan(request: EvalRequest, watch: Watch) -> list[_Work]:
+def _plan(request: EvalRequest, places: Sequence[int], watch: Watch) -> list[_Work]:
     """Read the data and the digests before anything is loaded, so that wrong input is told at once."""
     store = Path(request.paths.store)
     problems = [read_problems(task, index) for index, task in enumerate(request.tasks)]
@@ -82,8 +87,9 @@ def _plan(request: EvalRequest, watch: Watch) -> list[_Work]:
         )
     works = []
     engine = "vllm" if request.accelerator == "gpu" else "transformers"
-    for place, subject in enumerate(request.subjects):
+    for place in places:
         watch.beat()
+        subject = request.subjects[place]
         source = locate(subject.model, f"subjects[{place}].model", store)
         for task, asked, teacher in zip(request.tasks, problems, teachers, strict=True):
             parts = generation_parts(source.digest, asked, task, request.sampling_for(task), engine)

@@ -1,6 +1,8 @@
 """The trainer's command: `python -m gopd_trainer --request request.json`, and `options` to show what verl is told.
 
-Exit codes: 0 succeeded, 1 failed (the report says why), 2 the request cannot be read, 3 stopped after saving.
+Exit codes: 0 succeeded, 1 failed (the report says why), 2 the request cannot be read, 3 stopped after saving: asked to
+(Terminated), before its deadline (DeadlineNear), or because a newer attempt has begun (Superseded). For Ray a job whose
+entrypoint ends with anything but 0 has failed; which of these it was is in the report, which the operator reads.
 """
 
 import json
