@@ -1,4 +1,4 @@
-"""The commands as pods run them: a process a subject into one store, an ending for each, grading with nothing at hand."""
+"""The commands in pods: a process a subject into one store, an ending for each, grading with little at hand."""
 
 import subprocess
 import sys

@@ -51,8 +51,8 @@ class TrainReport(Model):
     request_digest: Digest
     outcome: Literal["succeeded", "failed", "stopped"]
     reason: Text
-    """One CamelCase word: Completed; Terminated, DeadlineNear, Superseded (stopped); Stalled, FailedSamples, InvalidInput,
-    OutOfMemory, DiskFull, Died, Error (failed)."""
+    """One CamelCase word: Completed; Terminated, DeadlineNear, Superseded (stopped); Stalled, FailedSamples,
+    InvalidInput, OutOfMemory, DiskFull, Died, Error (failed)."""
     message: Note = ""
     """What is wrong and what to do, in one or two sentences."""
     step: int = 0

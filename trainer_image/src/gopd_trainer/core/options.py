@@ -53,6 +53,17 @@ def environment(request: TrainRequest) -> Mapping[str, str]:
     )
 
 
+def on_ray_cluster(chosen: Options, variables: Mapping[str, str]) -> Options:
+    """The options for a Ray cluster that is there already: it has its sizes, and hands `variables` to its workers."""
+    of_local_ray = (
+        "ray_kwargs.ray_init.num_cpus",
+        "ray_kwargs.ray_init.num_gpus",
+        "ray_kwargs.ray_init.include_dashboard",
+    )
+    kept = {name: value for name, value in chosen.items() if name not in of_local_ray}
+    return kept | {"ray_kwargs.ray_init.runtime_env.env_vars": dict(variables)}
+
+
 def _data(request: TrainRequest) -> Options:
     template = {} if request.data.enable_thinking is None else {"enable_thinking": request.data.enable_thinking}
     converted = f"{request.paths.scratch}/train.parquet"

@@ -15,8 +15,9 @@ from gopd_api.requests import TrainRequest
 from gopd_trainer.core import errors
 from gopd_trainer.core.checkpoints import newest_whole
 from gopd_trainer.core.identity import identity
-from gopd_trainer.core.options import options
+from gopd_trainer.core.options import on_ray_cluster, options
 from gopd_trainer.shell import checkpoint_files, events
+from gopd_trainer.shell.surroundings import ray_cluster, shared_variables
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 NO_FORK_SERVER = "GOPD_NO_FORK_SERVER"
@@ -40,7 +41,7 @@ def main(path: str) -> int:
 
 def fork_server_command(request: TrainRequest) -> str | None:
     """Start the fork server where it is of use, before anything starts a thread: for processors of this machine."""
-    if request.accelerator != "cpu" or os.environ.get("RAY_ADDRESS") or os.environ.get(NO_FORK_SERVER):
+    if request.accelerator != "cpu" or ray_cluster() or os.environ.get(NO_FORK_SERVER):
         return None
     from gopd_trainer.shell.cpu import fork_server
 
@@ -59,6 +60,8 @@ def train(request: TrainRequest, record: Path, worker: str | None) -> int:
     resume = newest_whole(found, world, identity(request))
     events.write(record, "inputs", prompts=rows, resume_from=resume.path if resume else None)
     chosen = options(request, resume.path if resume else None, folders) | {"gopd.identity": identity(request)}
+    if ray_cluster():
+        chosen = on_ray_cluster(chosen, shared_variables(request))
     if worker is not None:
         chosen["ray_kwargs.ray_init.runtime_env.py_executable"] = worker
     run_verl(chosen)

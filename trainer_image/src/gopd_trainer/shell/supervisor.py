@@ -5,7 +5,6 @@ that gives no sign of life, saves on SIGTERM and SIGINT, and exports each checkp
 is the caller's decision.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,9 +18,11 @@ from gopd_api.reports import Progress, SavedCheckpoint, TrainReport
 from gopd_api.requests import TrainRequest
 from gopd_tracking import Tracker
 from gopd_trainer.core.checkpoints import to_remove
-from gopd_trainer.core.options import environment
 from gopd_trainer.shell import checkpoint_files, events, processes
+from gopd_trainer.shell.config_map import Access, ConfigMap
+from gopd_trainer.shell.publisher import Publisher
 from gopd_trainer.shell.recording import parameters, tags
+from gopd_trainer.shell.surroundings import driver_variables, ray_cluster
 
 WATCH_SECONDS = 0.2
 START_PATIENCE = 600
@@ -50,11 +51,16 @@ class Supervisor:
         self.last_sign = time.monotonic()
         self.signals = 0
         self.failure: tuple[str, str] | None = None
-        self.kill_asked = False
+        self.kill_asked = self.deadline_near = False
         self.progress = Progress(request_digest=self.digest, attempt=request.attempt, phase="starting", heartbeat=now())
+        self.publisher = publisher_of(request)
 
     def run(self) -> int:
         """Carry the attempt out and return the exit code: 0 succeeded, 1 failed, 3 stopped and saved."""
+        if self.publisher is not None and not self.publisher.begin(self.progress):
+            return self._give_way()
+        if address := ray_cluster():
+            say(f"RAY_ADDRESS is set: training on the Ray cluster at {address}")
         self._prepare()
         self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, Path(self.request.paths.spool))
         self.tracker.params(parameters(self.request))
@@ -62,12 +68,20 @@ class Supervisor:
         self.tracker.artifact("train-request.json", self.request.to_json())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
-        process = processes.start(self.command, self._environment(), self.log)
+        process = processes.start(self.command, driver_variables(self.request), self.log)
         try:
             code = self._watch(process)
         finally:
             processes.end(self.request.paths.scratch)
-        return self._finish(code)
+        return self._give_way() if self._superseded() else self._finish(code)
+
+    def _superseded(self) -> bool:
+        return self.publisher is not None and self.publisher.superseded.is_set()
+
+    def _give_way(self) -> int:
+        """End without a report: its file, the run in MLflow and the checkpoints are the newer attempt's now."""
+        say("stopped (Superseded): a newer attempt of this training has begun")
+        return EXIT["stopped"]
 
     def _prepare(self) -> None:
         paths = self.request.paths
@@ -78,23 +92,6 @@ class Supervisor:
         for name in (events.NAME, events.FAILURES, "stop"):
             (self.scratch / name).unlink(missing_ok=True)
         self._write_progress()
-
-    def _environment(self) -> dict[str, str]:
-        chosen = dict(environment(self.request)) | {
-            processes.MARK: self.request.paths.scratch,
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_DEDUP_LOGS": "0",
-            # Ray's workers are the work here: at Ray's own niceness of 15 anything else on the machine goes first.
-            "RAY_worker_niceness": "0",
-            "HYDRA_FULL_ERROR": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "VLLM_NO_USAGE_STATS": "1",
-        }
-        if self.request.accelerator == "cpu":
-            threads = str(self.request.cpu_threads or os.cpu_count() or 1)
-            # Waiting threads sleep: trainer and host take turns on the same cores.
-            chosen |= {"GOPD_CPU_THREADS": threads, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
-        return chosen
 
     def _asked_to_stop(self, number: int, _: Any) -> None:
         self.signals += 1
@@ -115,18 +112,22 @@ class Supervisor:
                 self._take(event)
             if ended is not None:
                 return ended
-            if self.kill_asked:
+            if self.kill_asked or self._superseded():
                 return None
-            if limits.save_before_unix and time.time() > limits.save_before_unix and not self.signals:
-                say("the deadline is near: saving, then ending")
-                self.signals = 1
-                (self.scratch / "stop").touch()
+            self._heed_deadline()
             patience = max(limits.stall_after_seconds, START_PATIENCE if self.progress.phase == "starting" else 0)
             silent = time.monotonic() - self.last_sign
             if silent > patience:
                 self.failure = ("Stalled", f"no sign of life for {silent:.0f} s; see {self.log}")
                 return None
             time.sleep(WATCH_SECONDS)
+
+    def _heed_deadline(self) -> None:
+        deadline = self.request.limits.save_before_unix
+        if deadline and time.time() > deadline and not self.signals and not self.deadline_near:
+            say("the deadline is near: saving, then ending")
+            self.deadline_near = True
+            (self.scratch / "stop").touch()
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["kind"]
@@ -181,6 +182,8 @@ class Supervisor:
 
     def _write_progress(self) -> None:
         checkpoint_files.write_atomically(Path(self.request.paths.progress), self.progress.to_json())
+        if self.publisher is not None:
+            self.publisher.progress(self.progress)
 
     def _finish(self, code: int | None) -> int:
         outcome, reason, message = self._judge(code)
@@ -201,6 +204,8 @@ class Supervisor:
         self.tracker.artifact("train-report.json", report.to_json())
         self.tracker.close(RUN_STATUS[outcome])
         checkpoint_files.write_atomically(Path(self.request.paths.report), report.to_json())
+        if self.publisher is not None:
+            self.publisher.finish(report)
         say(f"{outcome} ({reason})" + (f": {message}" if message else ""), error=outcome == "failed")
         return EXIT[outcome]
 
@@ -212,10 +217,20 @@ class Supervisor:
             return "succeeded", "Completed", ""
         if code == 3 or self.kill_asked:
             kept = self.progress.checkpoints[-1].step if self.progress.checkpoints else 0
-            return "stopped", "Terminated", f"asked to stop; step {kept} is saved, the same command goes on from there"
+            reason, why = (
+                ("DeadlineNear", "the deadline is near") if self.deadline_near else ("Terminated", "asked to stop")
+            )
+            return "stopped", reason, f"{why}; step {kept} is saved, the same command goes on from there"
         how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
         message = f"the training process ended {how} without saying why; the log {self.log} ends with:\n"
         return "failed", "OutOfMemory" if code == -signal.SIGKILL else "Died", message + processes.tail(self.log)
+
+
+def publisher_of(request: TrainRequest) -> Publisher | None:
+    """What tells the cluster how the training stands; None where there is no cluster."""
+    if request.publish is None:
+        return None
+    return Publisher(ConfigMap(request.publish, Access.in_cluster()), request.attempt, say)
 
 
 def now() -> str:
