@@ -18,7 +18,7 @@ def findings(place: Workplace, **changes: Any) -> Findings:
 
 
 def test_inputs_that_fit_together_have_no_faults(place: Workplace) -> None:
-    assert findings(place) == Findings()
+    assert findings(place) == Findings(prompts=4)
 
 
 def test_a_folder_that_is_no_model_is_refused(place: Workplace) -> None:

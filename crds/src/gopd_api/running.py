@@ -64,6 +64,8 @@ class Compute(Model):
     """Machines. With several, the models that score must fill whole machines."""
     gpus_per_node: Annotated[int, Field(ge=1, le=16)] = 8
     """GPUs of a node, trainer and teachers together. With `cpu`: not used."""
+    gpu_memory_gib: Annotated[int, Field(alias="gpuMemoryGiB", ge=1, le=1024)] = 80
+    """Memory of one GPU in GiB, which the plan measures what is needed against. With `cpu`: not used."""
     cpu_threads: Annotated[int, Field(ge=1, le=256)] | None = None
     """Threads that a model may compute with on a CPU. Without it: the cores there are."""
     image: Text | None = None

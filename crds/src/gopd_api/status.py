@@ -144,6 +144,25 @@ class Inspected(Model):
     prompts: int | None = None
 
 
+class RoleMemory(Model):
+    """Memory that one role needs on each of its GPUs, at its fullest moment; an estimate."""
+
+    role: Text
+    """`student`, a teacher's name, or `<teacher>:reference`."""
+    gpus: int
+    gib_per_gpu: Annotated[float, Field(alias="gibPerGpu")]
+    limit_gib: Annotated[int, Field(alias="limitGib")]
+    """Memory of a GPU, from `compute.gpuMemoryGiB`."""
+    fits: bool
+
+
+class GpuHours(Model):
+    """Hours times GPUs booked: from short answers on GPUs that are used well, to longest ones on GPUs that are not."""
+
+    low: float
+    high: float
+
+
 class PlanStatus(Model):
     """What the job needs, worked out before anything is booked."""
 
@@ -151,6 +170,11 @@ class PlanStatus(Model):
     trainer_gpus: int
     teacher_gpus: int
     total_steps: int | None = None
+    tokens: int | None = None
+    """Tokens, prompts included, that training goes through at most."""
+    gpu_hours: GpuHours | None = None
+    """None where the size of a model or the number of steps is not known."""
+    memory: Annotated[list[RoleMemory], Field(max_length=40, json_schema_extra=list_by("role"))] = []
 
 
 class EvalJobStatus(Model):

@@ -81,17 +81,20 @@ def validate(files: tuple[str, ...]) -> None:
 @workdir_option
 @click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
 def plan(file: str, workdir: str, output: str) -> None:
-    """Show what running FILE would do: steps, GPUs, tokens, requests, verl options; touch nothing."""
+    """Show what running FILE would do: steps, GPUs, memory, tokens, requests, verl options; touch nothing."""
+    from gopd_operator.shell.memory_view import needs_of
     from gopd_operator.shell.plan_view import as_data, options_of, show_plan
 
     found = []
+    root = Path(workdir).resolve()
     for job in load_file(file):
-        made, notes = _planned(job, Path(workdir).resolve())
+        made, notes = _planned(job, root)
         options, more = options_of(made, Programs())
+        needs = needs_of(job, made, root)
         if output == "table":
-            show_plan(console(), made, options, notes + more)
+            show_plan(console(), made, options, notes + more, needs)
         else:
-            found.append(as_data(made, options, notes + more))
+            found.append(as_data(made, options, notes + more, needs))
     if found:
         _print_data(found[0] if len(found) == 1 else found, output)
 
@@ -108,6 +111,22 @@ def _planned(job: DistillationJob | EvalJob, root: Path) -> tuple[Any, list[str]
         return plan_of(job, surroundings, observed), notes
     except SubjectFault as error:
         return plan_of(job, surroundings), [*notes, f"spec.subjects: {error}"]
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.Path())
+@click.option("--root", default="runs", show_default=True, help="Storage root: models and data.")
+@click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Write the answer there too.")
+def inspect(file: str, root: str, summary: Path | None) -> None:
+    """Look at the models and data of the object in FILE, and print what was found as one line of JSON.
+
+    What a cluster runs before it books a GPU: no GPU is needed. The exit code is 1 when the job is refused.
+    """
+    from gopd_operator.shell.inspecting import inspect_file, tell
+
+    found = inspect_file(file, Path(root).resolve())
+    click.echo(tell(found, summary))
+    sys.exit(0 if found.outcome == "passed" else 1)
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -15,6 +15,7 @@ from rich.table import Table
 from gopd_api.requests import TrainRequest
 from gopd_operator.core.plan import Plan, Step, Training
 from gopd_operator.shell.attempt import Programs
+from gopd_operator.shell.memory_view import Needs, needs_data, show_needs
 
 NOT_INSTALLED = "the trainer (gopd-trainer) is not installed here, so its verl options are not shown"
 
@@ -53,13 +54,16 @@ def options_of(plan: Plan, programs: Programs) -> tuple[dict[str, list[str]], li
     return found, notes
 
 
-def as_data(plan: Plan, options: Mapping[str, list[str]], notes: list[str]) -> dict[str, Any]:
+def as_data(
+    plan: Plan, options: Mapping[str, list[str]], notes: list[str], needs: Needs | None = None
+) -> dict[str, Any]:
     """The whole plan as plain values."""
     return {
         "job": plan.job.model_dump(by_alias=True),
         "kind": plan.kind,
         "folder": str(plan.paths.folder),
         "trainings": [_training_data(training) for training in plan.trainings],
+        **({"needs": needs_data(needs)} if needs is not None else {}),
         "steps": [_step_data(step) for step in plan.steps],
         "verlOptions": dict(options),
         "notes": notes,
@@ -88,14 +92,18 @@ def _step_data(step: Step) -> dict[str, Any]:
     }
 
 
-def show_plan(console: Console, plan: Plan, options: Mapping[str, list[str]], notes: list[str]) -> None:
-    """The plan for people: sizes, steps, options."""
+def show_plan(
+    console: Console, plan: Plan, options: Mapping[str, list[str]], notes: list[str], needs: Needs | None = None
+) -> None:
+    """The plan for people: sizes, memory, steps, options."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     say(f"{plan.kind} {plan.job.namespace}/{plan.job.name}")
     say(f"folder: {plan.paths.folder}")
     for training in plan.trainings[:1]:
         many = f"{len(plan.trainings)} trainings, each: " if len(plan.trainings) > 1 else "training: "
         say(many + training_words(training, _accelerator(plan)))
+    if needs is not None:
+        show_needs(console, needs)
     console.print(_steps_table(plan))
     for name, values in options.items():
         say(f"verl options of {name}:")

@@ -1,7 +1,8 @@
 """What `gopd run` checks before it starts anything: inputs that are there and fit together, a GPU, room on the disk.
 
 Everything that is wrong is found at once and said field by field. The trainer checks again what only a loaded model or
-tokenizer can tell. Limits: `hf://` models are not looked up.
+tokenizer can tell. On a cluster the same checks are made by `gopd inspect`, but for those of this machine. Limits: `hf://`
+models are not looked up.
 """
 
 import ctypes
@@ -27,15 +28,18 @@ class Findings:
 
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    prompts: int | None = None
+    """Training prompts, where they could be read."""
 
 
-def check(job: DistillationJob | EvalJob, root: Path) -> Findings:
-    """Everything that can be told without loading a model."""
+def check(job: DistillationJob | EvalJob, root: Path, *, here: bool = True) -> Findings:
+    """Everything that can be told without loading a model; `here`: the job is to run on this machine."""
     found = Findings()
-    if ignored := cluster_only(job):
+    if here and (ignored := cluster_only(job)):
         found.notes.append(f"not used by gopd run, only on a cluster: {', '.join(ignored)}")
-    found.faults += [f"{where}: {fault}" for where, fault in _input_faults(job, root)]
-    found.faults += accelerator_faults(job)
+    found.faults += [f"{where}: {fault}" for where, fault in _input_faults(job, root, found)]
+    if here:
+        found.faults += accelerator_faults(job)
     if isinstance(job, DistillationJob) and not found.faults:
         room = disk_findings(job, root)
         found.faults += room.faults
@@ -95,10 +99,10 @@ def gpu_count() -> int:
 Finding = tuple[str, str]
 
 
-def _input_faults(job: DistillationJob | EvalJob, root: Path) -> Iterator[Finding]:
+def _input_faults(job: DistillationJob | EvalJob, root: Path, found: Findings) -> Iterator[Finding]:
     made_by = job.metadata.annotations.get(MADE_BY)
     remedy = f"make it with `{made_by}`" if made_by else "give a path below the work directory, or an absolute one"
-    named = list(_models(job))
+    named = list(loaded_models(job))
     missing = set()
     for where, model in named:
         folder = local_folder(model, root)
@@ -118,7 +122,7 @@ def _input_faults(job: DistillationJob | EvalJob, root: Path) -> Iterator[Findin
         elif not file.stat().st_size:
             yield f"{parent}[{index}].data", f"{file} is empty; write one problem a line"
     if isinstance(job, DistillationJob):
-        yield from _prompt_faults(job, root, remedy)
+        yield from _prompt_faults(job, root, remedy, found)
         if job.spec.student.model not in missing:
             yield from _fit_faults(job, root, [(where, model) for where, model in named[1:] if model not in missing])
 
@@ -128,7 +132,7 @@ def local_folder(model: str, root: Path) -> Path | None:
     return None if model.startswith("hf://") else Path(below(str(root), model))
 
 
-def _models(job: DistillationJob | EvalJob) -> Iterator[Finding]:
+def loaded_models(job: DistillationJob | EvalJob) -> Iterator[Finding]:
     """Every model that the job loads, by field, the student first; one that is loaded twice is named once."""
     if isinstance(job, EvalJob):
         for index, subject in enumerate(job.spec.subjects):
@@ -160,7 +164,7 @@ def _scoring_models(job: DistillationJob) -> Iterator[Finding]:
             yield f"spec.evaluation.tasks[{index}].teacher", task.teacher
 
 
-def _prompt_faults(job: DistillationJob, root: Path, remedy: str) -> Iterator[Finding]:
+def _prompt_faults(job: DistillationJob, root: Path, remedy: str, found: Findings) -> Iterator[Finding]:
     data = job.spec.data
     file = Path(below(str(root), data.train))
     if not file.is_file():
@@ -171,6 +175,7 @@ def _prompt_faults(job: DistillationJob, root: Path, remedy: str) -> Iterator[Fi
         yield "spec.data.train", fault
     if prompts.faults:
         return
+    found.prompts = prompts.count
     batch = job.spec.optimization.batch_size
     if prompts.count < batch:
         yield "spec.optimization.batchSize", f"is {batch}, and {file} has {prompts.count} prompts; set at most that"

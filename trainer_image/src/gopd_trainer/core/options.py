@@ -217,10 +217,11 @@ def _gpu(request: TrainRequest, tokens: int) -> Options:
         f"distillation.teacher_models.server{number}.inference.{key}": value
         for number, _ in enumerate(servers(request.teachers))
         for key, value in {
-            "gpu_memory_utilization": 0.85,
+            # The logits of a piece of a prompt lie outside of this share: 7 GiB for 8192 tokens of 152K entries.
+            "gpu_memory_utilization": 0.8,
             "enforce_eager": True,
             "enable_chunked_prefill": True,
-            "max_num_batched_tokens": max(8192, tokens + 1),
+            "max_num_batched_tokens": 8192,
             "max_num_seqs": 256,
         }.items()
     }
