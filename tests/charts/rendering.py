@@ -5,17 +5,14 @@
 
 import functools
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.cluster import binaries
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "gopd"
-KUBERNETES = "1.34.4"
-"""A helm that was built from its module knows no Kubernetes version of its own."""
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -26,24 +23,32 @@ class Refused(Exception):
 
 
 @functools.cache
-def helm() -> str:
-    """The helm program: `GOPD_HELM`, else the one on PATH."""
-    found = os.environ.get("GOPD_HELM") or shutil.which("helm")
-    if found is None:
-        raise FileNotFoundError("helm is not on PATH; install it, or name it in GOPD_HELM")
-    return found
+def helm() -> Path:
+    """The helm program that the test clusters use. Raises binaries.Unavailable."""
+    return binaries.program("helm")
 
 
 def run(*arguments: str, standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
     """helm with these arguments; how it ended is the caller's to judge."""
     return subprocess.run(
-        [helm(), *arguments], input=standard_input, capture_output=True, text=True, check=False, timeout=120
+        [str(helm()), *arguments], input=standard_input, capture_output=True, text=True, check=False, timeout=120
     )
 
 
 def render(values: Values | None = None, *, namespace: str = "gopd-system", release: str = "gopd") -> list[Manifest]:
     """Every object of the chart with `values`. Raises Refused."""
-    command = ["template", release, str(CHART), "--namespace", namespace, "--kube-version", KUBERNETES, "--values", "-"]
+    # A helm that was built from its module knows no Kubernetes version of its own.
+    command = [
+        "template",
+        release,
+        str(CHART),
+        "--namespace",
+        namespace,
+        "--kube-version",
+        binaries.KUBERNETES,
+        "--values",
+        "-",
+    ]
     done = run(*command, standard_input=json.dumps(values or {}))
     if done.returncode:
         raise Refused(done.stderr)
