@@ -6,6 +6,7 @@ sources are tried. How a download is checked is in `downloads`, how a Go module 
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from tests.cluster import downloads, go_modules
 from tests.cluster.downloads import Release
 from tests.cluster.go_modules import Command
@@ -119,6 +121,22 @@ def ray_definitions() -> list[Path]:
 
 
 def _definition(name: str) -> Path:
+    """Beside the original, as JSON and without the deprecated v1alpha1, which doubles the start of the API server."""
+    original = _original(name)
+    target = original.with_suffix(".v1.json")
+    if not target.exists():
+        document = yaml.load(original.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        spec = document["spec"]
+        spec["versions"] = [version for version in spec["versions"] if version["name"] == "v1"]
+        _obtain(target, [("shorten", lambda path: _write(path, json.dumps(document)))])
+    return target
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _original(name: str) -> Path:
     target = cache() / f"kuberay-crds-{KUBERAY}" / name
     if not target.exists():
         path = f"config/crd/bases/{name}"

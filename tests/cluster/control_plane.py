@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -197,12 +198,15 @@ class ControlPlane:
 
     def install(self, definitions: Iterable[Path]) -> None:
         """Create CRDs from files and wait until they are established."""
-        names = []
-        for path in definitions:
-            created = self.api.request("POST", CUSTOM_KINDS.path(), path.read_bytes(), media="application/yaml")
-            names.append(created["metadata"]["name"])
+        with ThreadPoolExecutor() as threads:
+            names = list(threads.map(self._install, definitions))
         for name in names:
             _wait(f"the definition {name}", partial(self.established, name), self.api_server)
+
+    def _install(self, path: Path) -> str:
+        media = "application/json" if path.suffix == ".json" else "application/yaml"
+        created = self.api.request("POST", CUSTOM_KINDS.path(), path.read_bytes(), media=media, timeout=READY_WITHIN)
+        return str(created["metadata"]["name"])
 
     def established(self, name: str) -> bool:
         """Whether a CRD is served."""

@@ -170,6 +170,10 @@ class FaultProxy:
         await self._cut()
         await self._runner.cleanup()
         await self._upstream.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _cut(self) -> int:
         watches = list(self._watches)
