@@ -4,6 +4,7 @@ There is no kubelet: that pods are created at all, under the restricted standard
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -77,7 +78,7 @@ def test_it_is_installed_upgraded_uninstalled_and_installed_again(bare: ControlP
     bare.kubectl("apply", "-n", home, "-f", EXAMPLE)
     before = job(bare, home)
 
-    helm(bare, home, "upgrade", "--reuse-values", values={"settings": {"workers": 4}})
+    helm(bare, home, "upgrade", "--reset-then-reuse-values", values={"settings": {"workers": 4}})
     assert settings(bare, home)["workers"] == 4
     assert settings(bare, home)["namespaces"] == [home], "a value of the installation before was lost"
 
@@ -94,6 +95,53 @@ def test_it_is_installed_upgraded_uninstalled_and_installed_again(bare: ControlP
 
 def job(plane: ControlPlane, namespace: str) -> Manifest:
     return plane.api.get(DISTILLATION_JOBS, namespace, "tiny")
+
+
+SAID: list[tuple[Values, list[str], list[str]]] = [
+    ({}, ["serves all namespaces", "port-forward service/gopd-mlflow 5000", "only in namespaces that are listed"], []),
+    (
+        {"singleNamespaceInstall": True, "settings": {"storageClaim": "models"}},
+        ["the PersistentVolumeClaim models", "let KubeRay in from the namespace kuberay-system"],
+        ["all namespaces", "storage.claim\n"],
+    ),
+    (
+        {"mlflow": {"mode": "external", "external": {"trackingUri": "https://ml", "existingSecret": "login"}}},
+        ["the secret login", "curves on https://ml"],
+        ["port-forward"],
+    ),
+    (
+        {"mlflow": {"mode": "none"}, "networkPolicies": {"enabled": False}},
+        ["Nothing is tracked", "No network policy protects"],
+        ["port-forward", "let KubeRay in"],
+    ),
+    (
+        {"singleNamespaceInstall": True, "watchNamespace": ["a", "b"], "crNamespacedRbacEnable": False},
+        ["serves a, b.", "Nobody has given the operator its permissions", "--set 'watchNamespace={a,b}'"],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "words", "absent"), SAID, ids=[words[0] for _, words, _ in SAID])
+def test_what_is_said_after_installing_fits_the_values(
+    bare: ControlPlane, values: Values, words: list[str], absent: list[str]
+) -> None:
+    said = helm(bare, "default", "install", "--dry-run=server", values=values).split("NOTES:")[1]
+    assert [word for word in words if word not in said] == []
+    assert [word for word in absent if word in said] == []
+    assert "KubeRay is missing" not in said
+
+
+def test_a_missing_kuberay_is_said(bare: ControlPlane) -> None:
+    def warned() -> bool:
+        shutil.rmtree(bare.folder / "discovery", ignore_errors=True)  # helm remembers a server's kinds for hours
+        return "KubeRay is missing" in helm(bare, "default", "install", "--dry-run=server")
+
+    bare.api.delete(CUSTOM_KINDS, "", "rayjobs.ray.io")
+    try:
+        until(warned, "helm finds no RayJobs any more")
+    finally:
+        bare.install(path for path in binaries.ray_definitions() if "rayjobs" in path.name)
 
 
 def test_an_upgrade_brings_the_definitions_up_to_date(bare: ControlPlane, home: str) -> None:

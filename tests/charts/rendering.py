@@ -3,6 +3,7 @@
 `operator_access` gives other tests the chart's own permissions of the operator, to run it with them, not as an admin.
 """
 
+import copy
 import functools
 import json
 import subprocess
@@ -37,6 +38,11 @@ def run(*arguments: str, standard_input: str | None = None) -> subprocess.Comple
 
 def render(values: Values | None = None, *, namespace: str = "gopd-system", release: str = "gopd") -> list[Manifest]:
     """Every object of the chart with `values`. Raises Refused."""
+    return copy.deepcopy(_rendered(json.dumps(values or {}, sort_keys=True), namespace, release))
+
+
+@functools.cache
+def _rendered(values: str, namespace: str, release: str) -> list[Manifest]:
     # A helm that was built from its module knows no Kubernetes version of its own.
     command = [
         "template",
@@ -49,10 +55,10 @@ def render(values: Values | None = None, *, namespace: str = "gopd-system", rele
         "--values",
         "-",
     ]
-    done = run(*command, standard_input=json.dumps(values or {}))
+    done = run(*command, standard_input=values)
     if done.returncode:
         raise Refused(done.stderr)
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    return [found for found in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if found]
 
 
 def of_kind(objects: list[Manifest], kind: str) -> list[Manifest]:

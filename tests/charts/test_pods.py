@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -168,3 +169,22 @@ def test_names_follow_the_release(objects: list[Manifest]) -> None:
     names = {found["metadata"]["name"] for found in render(release="two") if found["kind"] == "Deployment"}
     assert names == {"two-gopd-operator", "two-gopd-mlflow"}
     assert {found["metadata"]["name"] for found in of_kind(objects, "Deployment")} == {"gopd-operator", "gopd-mlflow"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "templates/NOTES.txt"])
+def test_a_page_names_only_values_that_there_are(page: str) -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    text = re.sub(r"\{\{.*?\}\}", "", (CHART / page).read_text(), flags=re.DOTALL)
+    tops = "|".join(name for name, value in values.items() if isinstance(value, dict))
+    named = re.findall(rf"(?<![\w./])((?:{tops})(?:\.[a-zA-Z]+)+)(?![\w/])", text)
+    assert len(named) >= 3
+    assert [path for path in named if not leads_somewhere(values, path)] == []
+
+
+def leads_somewhere(values: Values, path: str) -> bool:
+    found: Any = values
+    for key in path.split("."):
+        if not isinstance(found, dict) or key not in found:
+            return False
+        found = found[key]
+    return True

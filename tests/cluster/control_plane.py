@@ -185,6 +185,7 @@ class ControlPlane:
         self, name: str, words: tuple[str | Path, ...], stdin: str | None, *, check: bool, kubeconfig: Path | None
     ) -> subprocess.CompletedProcess[str]:
         homes = {f"HELM_{kind}_HOME": f"{self.folder}/helm-{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
+        homes["KUBECACHEDIR"] = f"{self.folder}/discovery"
         command = [str(binaries.program(name)), *map(str, words)]
         environment = {**os.environ, **homes, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)}
         ended = subprocess.run(
