@@ -70,20 +70,28 @@ def sweep_measures() -> list[Measure]:
 
 def test_groups_are_compared_with_the_baseline_and_with_each_other_by_repeat(make_request: RequestMaker) -> None:
     subjects = [(name.replace(".", "-"), scale, seed) for name, scale, seed in SWEEP]
-    request = request_of(make_request, ("start", None, None), *subjects, baseline="start")
-    found = compare_subjects(request, [measure("start", [0.2] * 4), *sweep_measures()])
+    alone = [("teacher", None, None), ("start", None, None)]
+    request = request_of(make_request, *alone, *subjects, baseline="start")
+    measures = [measure("start", [0.2] * 4), measure("teacher", [0.45] * 4), *sweep_measures()]
+    found = compare_subjects(request, measures)
     assert [(g.group, g.repeats) for g in found.groups] == [("1.0", 3), ("1.25", 3), ("1.5", 3)]
+    assert found.groups[1].subjects == ["s1-25-1", "s1-25-2", "s1-25-3"]
     assert found.groups[0].value == pytest.approx(0.3 + 0.02 / 3)
     pairs = {(d.subject, d.baseline): d for d in found.group_differences}
-    assert set(pairs) == {
-        ("1.0", "start"), ("1.25", "start"), ("1.5", "start"), ("1.25", "1.0"), ("1.5", "1.0"), ("1.5", "1.25"),
-    }  # fmt: skip
+    assert list(pairs) == [
+        ("1.0", "start"), ("1.25", "start"), ("1.5", "start"),
+        ("1.0", "teacher"), ("1.25", "teacher"), ("1.5", "teacher"),
+        ("1.25", "1.0"), ("1.5", "1.0"), ("1.5", "1.25"),
+    ]  # fmt: skip
+    assert pairs["1.25", "teacher"].difference == pytest.approx(0.05 + 0.03 / 3)
     between = pairs["1.25", "1.0"]
     assert between.difference == pytest.approx(0.2 + 0.01 / 3)
     assert between.verdict == "better"
     assert between.ci_high is not None
     assert between.ci_high < 0.23, "pairing by repeat removes what the seed does to both"
     assert pairs["1.0", "start"].verdict == "no difference shown"
+    for pair in pairs.values():
+        assert pair.p_value is None or (pair.p_value < 0.05) == (pair.verdict != "no difference shown")
 
 
 def test_groups_with_other_repeats_are_compared_unpaired(make_request: RequestMaker) -> None:

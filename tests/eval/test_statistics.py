@@ -13,6 +13,7 @@ from gopd_eval.core.statistics import (
     mean_estimate,
     paired_estimate,
     pass_at_k,
+    repeats_estimate,
     sign_flip_p,
     unpaired_estimate,
 )
@@ -125,6 +126,16 @@ def test_welch_is_scipys() -> None:
     interval = known.confidence_interval(0.95)
     assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
     assert found.p_value == pytest.approx(known.pvalue)
+
+
+def test_repeats_have_the_p_of_the_t_test_that_their_interval_is_made_from() -> None:
+    subject, baseline = [0.880, 0.879, 0.8645], [0.853, 0.8615, 0.844]
+    found, flips = repeats_estimate(subject, baseline), paired_estimate(subject, baseline)
+    assert found.p_value == pytest.approx(stats.ttest_rel(subject, baseline).pvalue)
+    assert found.p_value is not None and found.p_value < 0.05 and flips.p_value == 0.25
+    assert (found.ci_low, found.ci_high) == (flips.ci_low, flips.ci_high)
+    assert repeats_estimate([0.5], [0.4]).p_value is None
+    assert repeats_estimate([0.5, 0.5], [0.25, 0.25]).p_value is None, "no spread, nothing to judge by"
 
 
 @given(st.integers(1, 9), st.data())

@@ -107,7 +107,7 @@ def test_a_second_ctrl_c_kills_everything_at_once(place: Workplace) -> None:
     time.sleep(1)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 3 and "stopped at train" in out
     assert not lives(child)
     assert place.daemon_is_gone()

@@ -133,7 +133,7 @@ class Difference(Model):
     """None when there is only one pair."""
     ci_high: float | None = None
     p_value: float | None = None
-    """Two-sided sign-flip (permutation) test over problems (or over repeats, for groups)."""
+    """Two-sided: sign-flip (permutation) test over problems; for groups, of few repeats, the interval's t test."""
     detectable: float | None = None
     """Least true difference that this comparison would have shown with power 0.8 at the 5 % level."""
     pairs: int
@@ -153,6 +153,8 @@ class GroupScore(Model):
     ci_low: float | None = None
     ci_high: float | None = None
     repeats: int
+    subjects: list[Name] = []
+    """The subjects that are its repeats."""
 
 
 class Comparison(Model):
@@ -165,5 +167,5 @@ class Comparison(Model):
     differences: list[Difference]
     groups: list[GroupScore] = []
     group_differences: list[Difference] = []
-    """Groups against the baseline's group, or against the baseline, paired by repeat where repeats have the same
-    names."""
+    """Groups against every subject that is in no group (a fixed level), and against each other, paired by repeat where
+    the repeats have the same names. Intervals are over repeats."""

@@ -12,7 +12,13 @@ from gopd_api.reports import Comparison, Difference, GroupScore
 from gopd_api.requests import EvalRequest, EvalSubject
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.measures import Better, Measure
-from gopd_eval.core.statistics import PairedEstimate, mean_estimate, paired_estimate, unpaired_estimate
+from gopd_eval.core.statistics import (
+    PairedEstimate,
+    mean_estimate,
+    paired_estimate,
+    repeats_estimate,
+    unpaired_estimate,
+)
 from gopd_eval.core.subjects import check_subjects
 
 Table = dict[tuple[str, str], dict[str, Measure]]
@@ -72,25 +78,26 @@ def _group_scores(table: Table, subjects: Sequence[EvalSubject]) -> Iterable[Gro
                 ci_low=estimate.ci_low,
                 ci_high=estimate.ci_high,
                 repeats=len(repeats),
+                subjects=[subject.name for subject in subjects if subject.group == group and subject.name in row],
             )
 
 
 def _group_differences(table: Table, request: EvalRequest) -> Iterable[Difference]:
-    """Every group against the baseline (or its group) and, in the request's order, each later group against each
-    earlier.
+    """Every group against each subject that is in none, then, in the request's order, each later group against each
+    earlier. Of two groups the baseline's is always the one that is subtracted.
     """
     home = next(subject.group for subject in request.subjects if subject.name == request.baseline)
+    alone = [subject.name for subject in request.subjects if subject.group is None]
     for (task, metric), row in table.items():
         groups = _repeats(row, request.subjects)
         better = next(iter(row.values())).better
-        pairs = [(later, earlier) for earlier, later in combinations(groups, 2)]
-        if home is None and request.baseline in row:
-            level = _value(row[request.baseline])
+        for name in sorted((name for name in alone if name in row), key=lambda name: name != request.baseline):
+            level = _value(row[name])
             for group, repeats in groups.items():
-                # The baseline was not trained anew for each repeat: it is a fixed level here.
-                estimate = paired_estimate(list(repeats.values()), [level] * len(repeats))
-                yield _difference(group, request.baseline, task, metric, better, estimate)
-        for group, other in pairs:
+                # It was not trained anew for each repeat: it is a fixed level here.
+                estimate = repeats_estimate(list(repeats.values()), [level] * len(repeats))
+                yield _difference(group, name, task, metric, better, estimate)
+        for other, group in combinations(groups, 2):
             subject, baseline = (other, group) if group == home else (group, other)
             estimate = _between(groups[subject], groups[baseline])
             yield _difference(subject, baseline, task, metric, better, estimate)
@@ -99,7 +106,7 @@ def _group_differences(table: Table, request: EvalRequest) -> Iterable[Differenc
 def _between(left: dict[str, float], right: dict[str, float]) -> PairedEstimate:
     """Paired by repeat when both groups have the same repeats, else as independent samples."""
     if left.keys() == right.keys():
-        return paired_estimate([left[repeat] for repeat in right], list(right.values()))
+        return repeats_estimate([left[repeat] for repeat in right], list(right.values()))
     return unpaired_estimate(list(left.values()), list(right.values()))
 
 

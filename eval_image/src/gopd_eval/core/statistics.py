@@ -6,7 +6,7 @@ by the differences of those means (ibid., section 4). Nothing here knows what wa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedEstimate:
-    """A mean difference with its 95 % interval, sign-flip p and least detectable difference."""
+    """A mean difference with its 95 % interval, p and least detectable difference."""
 
     difference: float
     ci_low: float | None
@@ -103,6 +103,20 @@ def paired_estimate(
         detectable=(critical + reserve) * error,
         pairs=count,
     )
+
+
+def repeats_estimate(subject: Sequence[float], baseline: Sequence[float]) -> PairedEstimate:
+    """`paired_estimate` over repeats of a training, with the p of the t test that the interval is made from.
+
+    Three repeats have eight sign patterns, so the sign-flip p could never fall below 0.25, whatever was measured.
+    """
+    estimate = paired_estimate(subject, baseline)
+    if estimate.ci_high is None:
+        return estimate
+    freedom = estimate.pairs - 1
+    error = (estimate.ci_high - estimate.difference) / t_quantile((1 + LEVEL) / 2, freedom)
+    p_value = float(2 * stdtr(freedom, -abs(estimate.difference) / error)) if error else None
+    return replace(estimate, p_value=p_value)
 
 
 def unpaired_estimate(subject: Sequence[float], baseline: Sequence[float]) -> PairedEstimate:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ def console() -> Console:
     return found if found.is_terminal or "COLUMNS" in os.environ else Console(width=120)
 
 
+def program() -> str:
+    """How this command can be called again: by its name where the shell finds it, else as it was called."""
+    called = Path(sys.argv[0])
+    return "gopd" if called.name != "gopd" or shutil.which("gopd") else str(called)
+
+
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Generalised on-policy distillation: plan, run, measure and compare."""
@@ -54,7 +61,7 @@ def run(file: str, workdir: str) -> None:
     from gopd_operator.shell.running import Command, run_object
 
     for job in load_file(file):
-        code = run_object(job, Command(file, workdir), console(), Programs())
+        code = run_object(job, Command(file, workdir, program()), console(), Programs())
         if code:
             sys.exit(code)
 

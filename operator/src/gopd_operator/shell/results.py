@@ -3,7 +3,7 @@
 It draws what the evaluation has computed and computes nothing itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,14 +15,18 @@ SIDES = {"higher": "higher is better", "lower": "lower is better", "neither": ""
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:
-    """Tables of the scores, of the paired differences, and of groups where there are any."""
+    """Tables of the scores, of the paired differences, and of groups where there are any.
+
+    Repeats are compared as a group: with twelve of them, twelve more differences would hide the ones that were asked
+    for. The file of the comparison has them all.
+    """
     show_scores(console, comparison.scores)
-    show_differences(
-        console, comparison.differences, f"Difference from {comparison.baseline}, same problems, 95 % intervals"
-    )
+    repeats = {name for group in comparison.groups for name in group.subjects}
+    single = [one for one in comparison.differences if one.subject not in repeats]
+    show_differences(console, single, f"Difference from {comparison.baseline}, same problems, 95 % intervals")
     if comparison.groups:
         _show_groups(console, comparison.groups)
-        show_differences(console, comparison.group_differences, "Differences of groups, 95 % intervals")
+        show_differences(console, comparison.group_differences, "Differences of these means, 95 % intervals")
 
 
 def show_scores(console: Console, scores: Sequence[Score]) -> None:
@@ -33,13 +37,12 @@ def show_scores(console: Console, scores: Sequence[Score]) -> None:
             continue
         metrics = list(dict.fromkeys((score.metric, score.better) for score in chosen))
         problems = max(score.problems for score in chosen)
-        table = _table(
-            f"{task} ({problems} problems)", ["subject", *(f"{name}, {SIDES[side]}" for name, side in metrics)]
-        )
+        title = f"{task} ({problems} problems)"
+        table = _table(["subject", *(f"{name}, {SIDES[side]}" for name, side in metrics)])
         cells = {(score.subject, score.metric): _interval(score.value, score.ci_low, score.ci_high) for score in chosen}
         for subject in dict.fromkeys(score.subject for score in chosen):
             table.add_row(subject, *(cells.get((subject, name), "") for name, _ in metrics))
-        console.print(table)
+        _print(console, title, table)
 
 
 def show_differences(console: Console, differences: Sequence[Difference], title: str) -> None:
@@ -47,27 +50,40 @@ def show_differences(console: Console, differences: Sequence[Difference], title:
     chosen = [one for one in differences if one.better != "neither"]
     if not chosen:
         return
-    table = _table(title, ["subject − baseline", "task", "metric", "difference", "p", "verdict"])
+    title, columns, cells = _measured(title, chosen)
+    table = _table(["subject − baseline", *columns, "difference", "p", "verdict"])
     for one in chosen:
-        p = "" if one.p_value is None else f"{one.p_value:.3g}"
-        verdict = one.verdict
+        verdict: str = one.verdict
         if verdict == "no difference shown" and one.detectable is not None:
-            verdict_words = f"{verdict} (would show {number(one.detectable)})"
-        else:
-            verdict_words = verdict
+            verdict = f"{verdict} (would show {one.detectable:.2g})"
         difference = _interval(one.difference, one.ci_low, one.ci_high, signed=True)
-        table.add_row(f"{one.subject} − {one.baseline}", one.task, one.metric, difference, p, verdict_words)
-    console.print(table)
+        table.add_row(f"{one.subject} − {one.baseline}", *cells(one), difference, _p(one.p_value), verdict)
+    _print(console, title, table)
 
 
 def _show_groups(console: Console, groups: Sequence[GroupScore]) -> None:
-    table = _table("Means over repeats, 95 % t intervals", ["group", "task", "metric", "mean", "repeats"])
-    for one in groups:
-        if one.better != "neither":
-            table.add_row(
-                one.group, one.task, one.metric, _interval(one.value, one.ci_low, one.ci_high), str(one.repeats)
-            )
-    console.print(table)
+    chosen = [one for one in groups if one.better != "neither"]
+    title, columns, cells = _measured("Means over training seeds, 95 % intervals over the seeds", chosen)
+    table = _table(["group", *columns, "mean", "seeds"])
+    for one in chosen:
+        table.add_row(one.group, *cells(one), _interval(one.value, one.ci_low, one.ci_high), str(one.repeats))
+    _print(console, title, table)
+
+
+def _measured(
+    title: str, rows: Sequence[Difference | GroupScore]
+) -> tuple[str, list[str], Callable[[Difference | GroupScore], list[str]]]:
+    """What was measured: in the title when it is one thing, else as columns."""
+    kinds = {(row.task, row.metric) for row in rows}
+    if len(kinds) == 1:
+        return f"{title}: {', '.join(*kinds)}", [], lambda _: []
+    return title, ["task", "metric"], lambda row: [row.task, row.metric]
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def _interval(value: float, low: float | None, high: float | None, signed: bool = False) -> str:
@@ -77,8 +93,14 @@ def _interval(value: float, low: float | None, high: float | None, signed: bool 
     return f"{sign}{number(value)} [{number(low)}, {number(high)}]"
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+def _print(console: Console, title: str, table: Table) -> None:
+    """The title is a line of its own: rich would fold it to the table's width."""
+    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(header_style="")
     for index, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=index == 0)
     return table

@@ -42,10 +42,12 @@ class Command:
 
     file: str
     workdir: str
+    program: str = "gopd"
+    """What to type for it: its path where the shell would not find the name."""
 
     def again(self) -> str:
         """The same command."""
-        return f"gopd run {self.file}" + self.option()
+        return f"{self.program} run {self.file}" + self.option()
 
     def option(self) -> str:
         """`--workdir`, where it is not the default."""
@@ -129,17 +131,21 @@ def show_end(made: Plan, command: Command, console: Console) -> None:
     if step is not None and comparison is not None:
         show_comparison(console, comparison)
         say(f"comparison:  {step.paths.evaluation(step.own_name).comparison}")
-    for one in [step for step in made.steps if step.kind == "train"]:
-        export = _last_export(one.paths.folder)
-        name = f" of {one.paths.folder.name}" if "/" in one.name else ""
-        say(f"checkpoints{name}: {one.paths.for_training().checkpoints}")
-        if export is not None:
-            say(f"student{name}:     {export}")
+    trained = [one for one in made.steps if one.kind == "train"]
+    exports = [export for one in trained if (export := _last_export(one.paths.folder)) is not None]
+    if len(trained) > 1:
+        jobs = trained[0].paths.folder.parent
+        say(f"{len(exports)} students, each with its checkpoints beside its exports, below {jobs}:")
+        for export in exports:
+            say(f"  {Path(export).relative_to(jobs)}")
+    for one in trained if len(trained) == 1 else []:
+        say(f"checkpoints: {one.paths.for_training().checkpoints}")
+        for export in exports:
+            say(f"student:     {export}")
     if page := _page(made, command):
         say(f"MLflow page: {page}")
-    say(f"compare it:  gopd compare {made.job.name}{command.option()} [another run]")
-    trained = [one for one in made.steps if one.kind == "train"]
-    if trained and (export := _last_export(trained[-1].paths.folder)) is not None:
+    say(f"compare it:  {command.program} compare {made.job.name}{command.option()} [another run]")
+    for export in exports[-1:]:
         say(f'load it:     transformers.AutoModelForCausalLM.from_pretrained("{export}")')
 
 
@@ -148,7 +154,7 @@ def _page(made: Plan, command: Command) -> str | None:
     root = Path(made.paths.root)
     used = {step.request.tracking.uri for step in made.steps if step.request is not None}
     if tracking_uri(root) in used:
-        return f"gopd ui{command.option()}" if database(root).is_file() else None
+        return f"{command.program} ui{command.option()}" if database(root).is_file() else None
     return next((uri for uri in used if uri), None)
 
 
