@@ -27,8 +27,9 @@ KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
 CRDS = {
     "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
     "ray.io_rayclusters.yaml": "1d51d8c4ce065b22c2069af0ebd72ae25f4a6968e5c5f93a3106ba6fc35bcc1d",
+    "ray.io_rayservices.yaml": "95c639acc20ecc3cfa425d5ad0f8a7c152a336bc16d2e0deec17b62005e67fda",
 }
-"""KubeRay's definitions that the tests install, each with its SHA-256."""
+"""KubeRay's definitions, each with its SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,12 @@ def program(name: str) -> Path:
 
 def ray_definitions() -> list[Path]:
     """KubeRay's own CRDs, RayJob and RayCluster."""
-    return [_definition(name) for name in CRDS]
+    return [_definition(f"ray.io_{plural}.yaml") for plural in ("rayjobs", "rayclusters")]
+
+
+def ray_service_definition() -> Path:
+    """KubeRay's third CRD, without which its operator does not start."""
+    return _definition("ray.io_rayservices.yaml")
 
 
 def _definition(name: str) -> Path:

@@ -45,7 +45,7 @@ class ControlPlane:
         """`definitions`: files with one CRD each; by default this project's and KubeRay's."""
         self.definitions = None if definitions is None else list(definitions)
         self.folder = new_folder()
-        self.port, self._etcd_port, self._peer_port, self._controllers_port = _free_ports(4)
+        self.port, self._etcd_port, self._peer_port, self._controllers_port = free_ports(4)
         self.server = f"https://127.0.0.1:{self.port}"
         self.authority = self.folder / "ca.crt"
         self.token = secrets.token_hex(16)
@@ -79,7 +79,7 @@ class ControlPlane:
             # Before the garbage collector: one that meets a new kind later needs up to half a minute to follow it.
             self.install(definitions)
             self._start_controllers(programs["kube-controller-manager"])
-            _wait("the default service account", self._account_there, self.controllers)
+            wait_until("the default service account", self._account_there, self.controllers)
         except BaseException:
             self.stop()
             raise
@@ -117,7 +117,7 @@ class ControlPlane:
                 "--profiling=false",
             ]
         )
-        _wait("the API server", self.answers, self.api_server)
+        wait_until("the API server", self.answers, self.api_server)
 
     def stop_api_server(self, *, kill: bool = False) -> None:
         """End the API server only; `kill` gives it no time to close connections."""
@@ -202,7 +202,7 @@ class ControlPlane:
         with ThreadPoolExecutor() as threads:
             names = list(threads.map(self._install, definitions))
         for name in names:
-            _wait(f"the definition {name}", partial(self.established, name), self.api_server)
+            wait_until(f"the definition {name}", partial(self.established, name), self.api_server)
 
     def _install(self, path: Path) -> str:
         media = "application/json" if path.suffix == ".json" else "application/yaml"
@@ -218,7 +218,7 @@ class ControlPlane:
         """A fresh namespace in which pods can be created."""
         name = f"{prefix}-{secrets.token_hex(4)}"
         self.api.create(NAMESPACES, "", {"metadata": {"name": name}})
-        _wait("the service account", lambda: self._account_there(name), self.controllers)
+        wait_until("the service account", lambda: self._account_there(name), self.controllers)
         return name
 
     def _account_there(self, namespace: str = "default") -> bool:
@@ -264,7 +264,7 @@ class ControlPlane:
         )
 
 
-def _wait(what: str, ready: Callable[[], bool], process: Process) -> None:
+def wait_until(what: str, ready: Callable[[], bool], process: Process) -> None:
     """Poll until ready. Raises Died when the process ends first, or time is up."""
     give_up = time.monotonic() + READY_WITHIN
     while not ready():
@@ -274,7 +274,7 @@ def _wait(what: str, ready: Callable[[], bool], process: Process) -> None:
         time.sleep(0.05)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free now, all different."""
     sockets = [socket.socket() for _ in range(count)]
     try:

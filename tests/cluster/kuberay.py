@@ -77,15 +77,19 @@ class KubeRay:
             pods.set_running(self.api, pod)
         ready = ray_cluster.status(cluster, ready=True)
         ray_cluster.write_status(self.api, cluster, ready)
-        return self.write(name, lambda status: status.update(rayClusterStatus=ready))
+        return self.get(name)
 
     def run(self, name: str, job_status: str = "RUNNING") -> Document:
         """Initializing -> Running; the Ray job is submitted. `job_status`: "", PENDING or RUNNING."""
+
+        ready = ray_cluster.status(self._cluster(self.get(name)), ready=True)
 
         def change(status: Document) -> None:
             address = f"{status['rayClusterName']}-head-svc.{self.namespace}.svc.cluster.local:8265"
             status |= {"jobDeploymentStatus": "Running", "dashboardURL": address}
             if job_status:
+                # KubeRay looks at the cluster again only when the dashboard has answered.
+                status["rayClusterStatus"] = ready
                 status |= {"jobStatus": job_status, "message": f"Job is currently {job_status.lower()}."}
                 status["rayJobInfo"] = {"startTime": pods.now()}
 
@@ -129,7 +133,7 @@ class KubeRay:
         def change(status: Document) -> None:
             for gone in ("rayClusterName", "dashboardURL", "jobId", "message", "reason", "jobStatus"):
                 status.pop(gone, None)
-            status |= {"jobDeploymentStatus": "Suspended", "rayClusterStatus": {}, "rayJobInfo": {}}
+            status |= {"jobDeploymentStatus": "Suspended", "rayClusterStatus": ray_cluster.NOTHING, "rayJobInfo": {}}
 
         return self.write(name, change)
 
@@ -158,7 +162,7 @@ class KubeRay:
             change(status)
             status.setdefault("failed", 0)
             status.setdefault("succeeded", 0)
-            status.setdefault("rayClusterStatus", {})
+            status.setdefault("rayClusterStatus", ray_cluster.NOTHING)
             status.setdefault("rayJobInfo", {})
             # Go leaves empty texts out.
             found["status"] = {field: value for field, value in status.items() if value != ""}

@@ -15,6 +15,10 @@ LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of which Kubernetes makes random suffixes."""
 
 
+NOTHING: Document = {"desiredCPU": "0", "desiredMemory": "0", "desiredGPU": "0", "desiredTPU": "0", "head": {}}
+"""What a RayJob shows of a cluster that is not there, as Go writes it."""
+
+
 def suffixed(name: str) -> str:
     return f"{name}-{''.join(secrets.choice(LETTERS) for _ in range(5))}"
 
