@@ -70,6 +70,9 @@ def test_verls_offload_helps_answers_and_not_the_update_while_fsdps_own_helps_bo
     own = spec(overrides={f"{fsdp}.offload_policy": "true"})
     assert row(verls, "student", "update").needed == row(plain, "student", "update").needed
     assert row(verls, "student", "answers").needed < row(plain, "student", "answers").needed
+    weights = spec(overrides={f"{fsdp}.param_offload": "true"})
+    left = row(weights, "student", "answers").moment.parts
+    assert left["weights"] == 0 < left["moments"]
     assert row(own, "student", "update").needed < row(plain, "student", "update").needed
     assert row(own, "student", "answers").needed < row(plain, "student", "answers").needed
 

@@ -65,6 +65,14 @@ def test_a_token_of_llama_3_1_8b_takes_128_kib_of_cache() -> None:
     assert facts_of(KNOWN_CONFIGS["meta-llama/Llama-3.1-8B"]).kv_bytes_per_token == 128 * 1024
 
 
+def test_biases_are_counted_where_the_architecture_or_the_configuration_has_them() -> None:
+    seven, eight = KNOWN_CONFIGS["Qwen/Qwen2.5-7B"], KNOWN_CONFIGS["meta-llama/Llama-3.1-8B"]
+    without = facts_of(seven | {"model_type": "llama"}).parameters
+    assert facts_of(seven).parameters - without == 28 * (3584 + 2 * 4 * 128)
+    biased = facts_of(eight | {"attention_bias": True}).parameters
+    assert biased - facts_of(eight).parameters == 32 * (4096 + 2 * 8 * 128 + 4096)
+
+
 def test_layers_without_experts_are_counted_as_dense() -> None:
     sparse = KNOWN_CONFIGS["Qwen/Qwen3-30B-A3B"]
     every, second = facts_of(sparse), facts_of(sparse | {"decoder_sparse_step": 2})

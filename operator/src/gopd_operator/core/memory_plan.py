@@ -173,7 +173,7 @@ def plan_status(spec: DistillationJobSpec, facts: Mapping[str, ModelFacts], prom
         tokens=None if steps is None else jobs * steps * answers * length,
         gpu_hours=None
         if booked_hours is None
-        else GpuHours(low=round(jobs * booked_hours.low, 1), high=round(jobs * booked_hours.high, 1)),
+        else GpuHours(low=round(jobs * booked_hours.low, 2), high=round(jobs * booked_hours.high, 2)),
         memory=[
             RoleMemory(
                 role=row.role[:256],

@@ -92,7 +92,7 @@ def show_needs(console: Console, needs: Needs) -> None:
     if needs.status.gpu_hours is not None:
         low, high = needs.status.gpu_hours.low, needs.status.gpu_hours.high
         whose = f" of all {needs.jobs} trainings" if needs.jobs > 1 else ""
-        say(f"GPU-hours{whose}: {low:,.1f} to {high:,.1f}, {HOURS_WORDS} (estimate, evaluations not counted)")
+        say(f"GPU-hours{whose}: {_number(low)} to {_number(high)}, {HOURS_WORDS} (estimate, evaluations not counted)")
     if needs.memory.rows:
         say(f"memory of each GPU at its fullest (estimate, of {needs.limit_gib} GiB):")
         console.print(_table(needs.memory))
@@ -112,3 +112,8 @@ def _table(memory: MemoryPlan) -> Table:
         share = f"{row.needed / row.limit:.0%}"
         table.add_row(row.role, str(row.gpus), row.moment.name, gib(row.needed), share, row.verdict, parts)
     return table
+
+
+def _number(value: float) -> str:
+    """Two digits at least: small jobs take hundredths of an hour."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
