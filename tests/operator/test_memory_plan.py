@@ -83,6 +83,10 @@ def test_other_overrides_are_followed() -> None:
     assert (
         row(split, "student", "update").moment.parts["logits"] < row(plain, "student", "update").moment.parts["logits"]
     )
+    eager = spec(overrides={"actor_rollout_ref.actor.use_torch_compile": "false"})
+    assert (
+        row(eager, "student", "update").moment.parts["logits"] > row(plain, "student", "update").moment.parts["logits"]
+    )
     less = spec(overrides={"actor_rollout_ref.rollout.gpu_memory_utilization": "0.4"})
     assert row(plain, "student", "answers").needed - row(less, "student", "answers").needed == pytest.approx(16 * GIB)
     awake = spec(overrides={"actor_rollout_ref.rollout.free_cache_engine": "false"})

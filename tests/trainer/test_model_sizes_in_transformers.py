@@ -1,4 +1,6 @@
-"""The plan's counts against transformers itself: parameters of every known family, and what one layer keeps."""
+"""The plan's counts against transformers and verl themselves: parameters of every known family, what is kept for the
+backward pass.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from verl.utils.torch_functional import entropy_from_logits_with_chunking
 
-from gopd_operator.core.memory import activations
+from gopd_operator.core.memory import activations, logits
 from gopd_operator.core.model_size import FAMILIES, facts_of
 
 SMALL: dict[str, Any] = {
@@ -98,3 +101,21 @@ def test_one_layer_keeps_what_the_plan_counts(hidden: int, heads: int, kv_heads:
     three, two = (kept_bytes(config | {"num_hidden_layers": count}, tokens) for count in (3, 2))
     counted = activations(facts_of(config | {"num_hidden_layers": 1}), tokens, checkpointing=False)
     assert (three - two) / counted == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(("compiled", "bytes_a_logit"), [(False, 8.0), (True, 0.0)])
+def test_an_entropy_keeps_what_the_plan_counts_and_next_to_nothing_when_it_is_compiled(
+    compiled: bool, bytes_a_logit: float
+) -> None:
+    entropy = entropy_from_logits_with_chunking
+    if compiled:
+        # The backend cuts forward from backward as the default one does, and needs no compiler of C++.
+        entropy = torch.compile(entropy, dynamic=True, backend="aot_eager_decomp_partition")
+    matrix = torch.randn(4096, 1000, dtype=torch.bfloat16, requires_grad=True)
+    kept = Kept({matrix.untyped_storage().data_ptr()})
+    with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
+        assert entropy(matrix, 2048).requires_grad
+    assert sum(kept.storages.values()) / matrix.numel() == pytest.approx(bytes_a_logit, abs=0.05)
+    facts = facts_of(config_of("llama", vocab_size=1000))
+    more = logits(facts, 4096, compiled) - logits(facts, 4096, compiled=True)
+    assert more / matrix.numel() == pytest.approx(bytes_a_logit)

@@ -34,6 +34,8 @@ class EngineSettings:
     """GPUs that weights, gradients and moments are spread over."""
     sequence_parallel: int
     checkpointing: bool
+    compiled: bool
+    """Whether the entropy is compiled, so that it keeps next to nothing."""
     offload_weights: bool
     offload_moments: bool
     offload_all: bool
@@ -63,6 +65,7 @@ class EngineSettings:
             shards=min(group, places) if group > 0 else places,
             sequence_parallel=max(1, int(number(f"{FSDP}.ulysses_sequence_parallel_size", 1))),
             checkpointing=switch(f"{MODEL}.enable_gradient_checkpointing", True),
+            compiled=switch(f"{FSDP}.use_torch_compile", switch(f"{ACTOR}.use_torch_compile", True)),
             offload_weights=switch(f"{FSDP}.param_offload", False),
             offload_moments=switch(f"{FSDP}.optimizer_offload", False),
             offload_all=switch(f"{FSDP}.offload_policy", False),
