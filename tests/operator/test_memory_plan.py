@@ -1,6 +1,7 @@
 """GPU memory, refusals, status and the plan on the screen: that they follow the spec and move as they must."""
 
 import json
+import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -246,6 +247,14 @@ def test_gopd_plan_says_what_does_not_fit_and_what_to_change(place: Workplace) -
     result = place.gopd("plan", str(place.spec_file), "--workdir", str(place.root))
     assert result.returncode == 0
     assert "does not fit: models/Qwen3-4B as student (update): needs " in result.stdout
+
+
+def test_gopd_plan_names_the_command_that_makes_a_model_which_is_not_there_yet(place: Workplace) -> None:
+    shutil.rmtree(place.root / "models" / "student")
+    needs = json.loads(plan_of(place, "json", compute={"gpusPerNode": 4}).stdout)["needs"]
+    assert needs["notes"][0] == (
+        "models/student: no config.json at hand (`python make_inputs.py` makes it); its memory is not planned"
+    )
 
 
 def test_a_plan_on_processors_has_no_needs(place: Workplace) -> None:

@@ -19,6 +19,7 @@ from gopd_operator.core.memory import GIB
 from gopd_operator.core.memory_plan import MemoryPlan, MemoryRow, gib, memory_plan, plan_status, refusal
 from gopd_operator.core.plan import Plan
 from gopd_operator.shell.model_facts import sizes_found
+from gopd_operator.shell.preflight import MADE_BY
 
 LEAST_SHOWN = GIB // 20
 HOURS_WORDS = "from answers a quarter as long as allowed on well used GPUs, to longest answers on poorly used ones"
@@ -45,7 +46,7 @@ def needs_of(job: DistillationJob | EvalJob, plan: Plan, root: Path) -> Needs | 
         return None
     spec = job.spec
     models = [spec.student.model, *(server.model for server in needed_servers(spec))]
-    sizes = sizes_found(models, root, assume=True)
+    sizes = sizes_found(models, root, assume=True, made_by=job.metadata.annotations.get(MADE_BY))
     steps = plan.trainings[0].total_steps if plan.trainings else None
     if steps is not None:
         fixed = spec.optimization.model_copy(update={"steps": steps, "epochs": None})

@@ -30,12 +30,17 @@ class NotAtHand(Exception):
     """There is no configuration to read; the message says why, and how to get it."""
 
 
-def sizes_found(models: Iterable[str], root: Path, *, fetch: bool = False, assume: bool = False) -> Sizes:
-    """What is known of the models. `fetch`: ask the hub for what is not here; `assume`: go by names at last."""
+def sizes_found(
+    models: Iterable[str], root: Path, *, fetch: bool = False, assume: bool = False, made_by: str | None = None
+) -> Sizes:
+    """What is known of the models. `fetch`: ask the hub for what is not here; `assume`: go by names at last.
+
+    `made_by` is the command that makes the folders, for the sentence about one that is not here.
+    """
     found = Sizes()
     for model in dict.fromkeys(models):
         try:
-            config, disk_bytes = _configuration(model, root, fetch)
+            config, disk_bytes = _configuration(model, root, fetch, made_by)
             found.facts[model] = facts_of(config, disk_bytes)
         except NotAtHand as error:
             if assume and (guess := assumed_facts(model)):
@@ -48,12 +53,16 @@ def sizes_found(models: Iterable[str], root: Path, *, fetch: bool = False, assum
     return found
 
 
-def _configuration(model: str, root: Path, fetch: bool) -> tuple[dict[str, Any], int | None]:
+def _configuration(
+    model: str, root: Path, fetch: bool, made_by: str | None = None
+) -> tuple[dict[str, Any], int | None]:
     """The content of config.json, and the bytes of the weights beside it. Raises NotAtHand."""
     if not model.startswith("hf://"):
         folder = Path(below(str(root), model))
         file = folder / "config.json"
         if not file.is_file():
+            if made_by:
+                raise NotAtHand(f"no config.json at hand (`{made_by}` makes it)")
             command = f"hf download ORG/NAME config.json --local-dir {folder}"
             raise NotAtHand(f"no config.json at hand (`{command}` fetches it)")
         return _read(file), _weight_bytes(folder)
