@@ -10,11 +10,11 @@ USED = [
     ("gopd.io", "distillationjobs/finalizers evaljobs/finalizers", "update"),
     ("ray.io", "rayjobs", "get list watch create delete"),
     ("batch", "jobs", "get list watch create delete"),
-    ("", "configmaps", "get list watch create delete patch"),
+    ("", "configmaps", "get list watch create patch"),
     ("", "serviceaccounts", "create"),
     ("rbac.authorization.k8s.io", "roles rolebindings", "create"),
-    ("", "pods", "list"),
-    ("", "events", "create patch"),
+    ("", "pods", "list watch"),
+    ("", "events", "create"),
 ]
 EXPECTED = {
     (group, resource, verb)

@@ -266,6 +266,14 @@ def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world
     assert world.condition("Failed").reason.startswith("Evaluation")
 
 
+def test_a_job_that_is_being_deleted_is_left_alone(world: World) -> None:
+    world.start()
+    metadata = world.job.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
+    world.job = world.job.model_copy(update={"metadata": metadata})
+    world.objects.pop(("RayJob", "tiny-a1"))
+    assert world.act() == 0
+
+
 def test_a_finished_job_is_deleted_when_its_time_to_live_has_passed(world: World) -> None:
     world.change(ttlSecondsAfterFinished=100)
     world.start()

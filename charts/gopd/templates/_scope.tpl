@@ -35,7 +35,7 @@ It may grant a training's account only what it may do itself, which is why it ma
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, delete, patch]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]
@@ -43,10 +43,10 @@ It may grant a training's account only what it may do itself, which is why it ma
   resources: [roles, rolebindings]
   verbs: [create]
 - apiGroups: [""]
-  # Why a pod does not start.
+  # Why a pod does not start, or was taken away.
   resources: [pods]
-  verbs: [list]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}

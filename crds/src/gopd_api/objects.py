@@ -127,6 +127,7 @@ class ObjectMeta(Model):
     annotations: dict[str, str] = {}
     labels: dict[str, str] = {}
     generation: int | None = None
+    deletion_timestamp: str | None = None
 
 
 LONGEST_SWEEP_NAME = 30

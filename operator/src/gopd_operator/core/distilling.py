@@ -40,7 +40,7 @@ def plan_distillation(
     """
     who = identity(job)
     paths = job_paths(surroundings.root, who)
-    total = counted or total_steps(job.spec, prompts)
+    total = total_steps(job.spec, prompts) or counted
     measuring = Measuring(job, paths, tracking(job, surroundings, parent), total)
     steps = [*measuring.starts(), train_step(job, paths, measuring.tracking), *measuring.checkpoints()]
     comparison = measuring.comparison()

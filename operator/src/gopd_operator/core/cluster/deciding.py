@@ -35,6 +35,8 @@ LOOK_AGAIN_SECONDS = 30.0
 
 def decide(look: Look) -> Decision:
     """What is to be done about the job."""
+    if look.context.job.metadata.deletion_timestamp:
+        return Decision(look.status)  # what it owns goes with it
     if look.status.phase in ENDED:
         return _settled(look)
     known = look.status.plan if isinstance(look.status, DistillationJobStatus) else None

@@ -50,6 +50,8 @@ REPORTED: dict[str, tuple[FailureClass, bool]] = {
     "Stalled": ("stall", False),
 }
 """The training's own reasons: class, and whether another attempt is useless."""
+NODE_LOST = ("its node has died", "NodeDiedError", "node was preempted")
+"""Ray's words for a machine that went, where its pod has been replaced meanwhile."""
 MEMORY_REMEDY = (
     "a process was ended for its memory; set a smaller optimization.microBatchSize, data.maxResponseTokens or "
     "checkpoints' everySteps, or give the pods more memory"
@@ -91,6 +93,8 @@ def end_of(rayjob: RayJobSeen, report: TrainReport | None, pods: Sequence[PodSee
     if rayjob.reason in KUBERAY:
         failure, reason, words = KUBERAY[rayjob.reason]
         return End(failure, reason, f"{words} ({rayjob.message[:300]})" if rayjob.message else words)
+    if any(text in rayjob.message for text in NODE_LOST):
+        return End("infrastructure", "WorkerLost", "a machine was lost while training")
     return End("application", rayjob.reason or "AppFailed", rayjob.message or "the training ended with an error")
 
 

@@ -187,7 +187,7 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
         end = _end(moment, attempt, rayjob)
     if moment.suspend and (end is None or end.failure is not None):
         end = End("suspension", "Suspended", "lifecycle.suspend is true")
-    attempt = _with_progress(attempt, progress)
+    attempt = _with_progress(attempt, progress, moment.status.checkpoints)
     if end is not None:
         return _ended(moment, stands, attempt, rayjob, end)
     assert rayjob is not None
@@ -196,10 +196,14 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     return replace(stands, state=state, attempts=attempts, again_at=again, message=_words(rayjob))
 
 
-def _with_progress(attempt: Attempt, progress: Progress | None) -> Attempt:
-    if progress is None:
+def _with_progress(attempt: Attempt, progress: Progress | None, known: Sequence[CheckpointStatus]) -> Attempt:
+    """The attempt with where it started and how far it is; KubeRay may have started it anew in its place."""
+    if progress is None or progress.resumed_from is None:
         return attempt
-    return attempt.model_copy(update={"from_step": progress.resumed_from or 0, "to_step": progress.step})
+    update: dict[str, object] = {"from_step": progress.resumed_from, "to_step": progress.step}
+    if attempt.to_step is not None and progress.resumed_from != attempt.from_step:
+        update["expects"] = max((one.step for one in known), default=0)
+    return attempt.model_copy(update=update)
 
 
 def _end(moment: Moment, attempt: Attempt, rayjob: RayJobSeen) -> End | None:

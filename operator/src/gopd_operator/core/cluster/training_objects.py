@@ -19,7 +19,7 @@ from gopd_operator.core.cluster.manifests import (
     tracking_secrets,
     with_secrets,
 )
-from gopd_operator.core.cluster.names import access_name, attempt_name, request_name
+from gopd_operator.core.cluster.names import access_name, attempt_name, labels, request_name
 
 SAVE_SECONDS = 120
 """A training saves and ends so long before its deadline."""
@@ -113,14 +113,15 @@ def rayjob(context: Context, number: int, request: str, deadline_seconds: int | 
             "backoffLimit": 0,
             **deadline,
             "suspend": job.spec.scheduling.queue is not None,
-            "rayClusterSpec": _cluster(context, job, request),
+            "rayClusterSpec": _cluster(context, job, request, number),
         },
     }
 
 
-def _cluster(context: Context, job: DistillationJob, request: str) -> Manifest:
+def _cluster(context: Context, job: DistillationJob, request: str, number: int) -> Manifest:
     compute = job.spec.compute
-    head = {"rayStartParams": _start(job), "template": {"spec": _pod(context, job, request, head=True)}}
+    marks = {"metadata": {"labels": labels(context.key, attempt=str(number), part="train")}}
+    head = {"rayStartParams": _start(job), "template": {**marks, "spec": _pod(context, job, request, head=True)}}
     workers = []
     if compute.nodes > 1:
         count = compute.nodes - 1
@@ -131,7 +132,7 @@ def _cluster(context: Context, job: DistillationJob, request: str) -> Manifest:
                 "minReplicas": count,
                 "maxReplicas": count,
                 "rayStartParams": {},
-                "template": {"spec": _pod(context, job, request, head=False)},
+                "template": {**marks, "spec": _pod(context, job, request, head=False)},
             }
         )
     return {"rayVersion": context.settings.ray_version, "headGroupSpec": head, "workerGroupSpecs": workers}
@@ -153,6 +154,8 @@ def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) ->
     # KubeRay writes the command itself, and Ray writes below its own folders: no read-only root here.
     held = container(context, "ray", image, [], patch, read_only=False)
     del held["command"]
+    # Ray ends what it is told to stop after 3 s, unless it is told to wait for the save.
+    held["env"].append({"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": str(GRACE_SECONDS - 10)})
     secrets = [*tracking_secrets(context), *patch.env_from_secrets] if head else list(patch.env_from_secrets)
     held = with_secrets(held, secrets)
     if compute.accelerator == "gpu":

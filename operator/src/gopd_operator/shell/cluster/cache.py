@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gopd_api.reports import Progress, TrainReport
-from gopd_operator.core.cluster.names import Key, owner_key
+from gopd_operator.core.cluster.failures import IMAGE_WAITS
+from gopd_operator.core.cluster.names import ATTEMPT, PART, Key, owner_key
 from gopd_operator.core.cluster.seen import (
     ChildSeen,
     JobSeen,
+    PodSeen,
     ProgressSeen,
     RayJobSeen,
     job_seen,
     owner_uid,
+    pod_seen,
     rayjob_seen,
 )
-from gopd_operator.shell.cluster.resources import CONFIG_MAP, JOB, OURS, RAY_JOB, Resource
+from gopd_operator.shell.cluster.resources import CONFIG_MAP, JOB, OURS, POD, RAY_JOB, Resource
 
 Body = dict[str, Any]
 Place = tuple[str, str]
@@ -68,6 +71,8 @@ class Children:
     rayjobs: dict[str, tuple[int, RayJobSeen]] = field(default_factory=dict)
     jobs: dict[str, tuple[int, JobSeen]] = field(default_factory=dict)
     progress: KnownProgress | None = None
+    marks: dict[tuple[int, str], PodSeen] = field(default_factory=dict)
+    """Pods of attempts that suffered, by attempt and name: KubeRay replaces such a pod, and with it what it says."""
 
 
 class Cache:
@@ -91,6 +96,11 @@ class Cache:
             return []
         return [key]
 
+    def marks_of(self, key: Key, attempt: int) -> list[PodSeen]:
+        """The pods of an attempt that suffered, also those that are gone."""
+        known = self.children[key].marks if key in self.children else {}
+        return [pod for (number, _), pod in known.items() if number == attempt]
+
     def drop(self, resource: Resource, body: Body) -> list[Key]:
         """An object is gone; the jobs that should be looked at for it."""
         meta = body["metadata"]
@@ -99,6 +109,8 @@ class Cache:
         key = owner_key(meta)
         if key is None:
             return []
+        if resource == POD:
+            return [key] if self._take_pod(self.children[key], body) else []
         self._forget(self.children[key], resource, meta["name"], meta["uid"])
         return [key]
 
@@ -179,7 +191,11 @@ class Cache:
         name, version = body["metadata"]["name"], int(body["metadata"]["resourceVersion"])
         children = self.children[key]
         if resource == CONFIG_MAP:
-            return self._take_progress(children, body)
+            # Requests are ConfigMaps too, and of no interest once they have been created.
+            mine = (body["metadata"].get("labels") or {}).get(PART) == "progress"
+            return mine and self._take_progress(children, body)
+        if resource == POD:
+            return self._take_pod(children, body)
         if resource == RAY_JOB:
             known = children.rayjobs.get(name)
             if known is None or known[0] < version:
@@ -193,6 +209,17 @@ class Cache:
                 children.jobs[name] = (version, job)
                 return before is None or before[1] != job
         return False
+
+    @staticmethod
+    def _take_pod(children: Children, body: Body) -> bool:
+        """Keep what a pod suffered. News: a new mark, or an image that cannot be pulled."""
+        pod = pod_seen(body)
+        if not (pod.disrupted or pod.lost or pod.terminated == "OOMKilled"):
+            return pod.waiting in IMAGE_WAITS
+        place = (int((body["metadata"].get("labels") or {}).get(ATTEMPT, 0)), pod.name)
+        news = children.marks.get(place) != pod
+        children.marks[place] = pod
+        return news
 
     def _take_progress(self, children: Children, body: Body) -> bool:
         meta, data = body["metadata"], body.get("data") or {}

@@ -59,7 +59,10 @@ class Observer:
         jobs = [seen for _, seen in children.jobs.values() if seen.owner == uid]
         pods: dict[str, list[PodSeen]] = {}
         for rayjob in rayjobs:
-            if status.phase not in ENDED and rayjob_pods_tell(rayjob, now):
+            marks = self.cache.marks_of(key, rayjob.attempt)
+            if marks:
+                pods[rayjob.name] = marks
+            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, now):
                 pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
         recorded = {child.name for child in status.children}
         for job in jobs:
