@@ -1,5 +1,6 @@
 """Every file of examples/ is accepted, and every file of examples/invalid/ gets exactly the message that it states."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,14 @@ def test_no_more_is_left_to_the_client_than_must_be(name: str, api_server: Any) 
     (document,) = documents(ROOT / "examples" / "invalid" / f"{name}.yaml")
     document["spec"] = {key: value for key, value in document["spec"].items() if value is not None}
     assert api_server.create(document) == []
+
+
+def test_the_page_of_traps_names_examples_and_tests_that_are_there() -> None:
+    named = re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`|(tests/[a-z_/]+\.py)", (ROOT / "docs" / "traps.md").read_text())
+    examples, tests = ({name for name in names if name} for names in zip(*named, strict=True))
+    assert len(examples) > 30
+    assert examples <= {path.stem for path in INVALID}
+    assert all((ROOT / name).is_file() for name in tests)
 
 
 def test_there_are_enough_invalid_examples_and_each_has_a_message_of_its_own() -> None:

@@ -163,6 +163,8 @@ OF_THE_PUBLISHED_CODE = {
     "actor_rollout_ref.actor.lambda_vals",
     "actor_rollout_ref.actor.only_reverse_kl_advantages",
     "actor_rollout_ref.actor.multi_teacher_distill",
+    "algorithm.use_ref_solution*",
+    "algorithm.critique*",
 }
 NOT_IN_VERLS_GENERATED_FILE = {"model_engine", "gopd"}
 

@@ -27,6 +27,7 @@ ACTOR = "actor_rollout_ref.actor"
 MODEL = "actor_rollout_ref.model"
 NOT_THE_STUDENTS = "is read from the student's own folder, by training and evaluation alike"
 NO_REWARD = "has no part in distillation: answers are graded by spec.evaluation only"
+NO_CONTEXT = "would show the teacher text that the student does not see, which is not supported"
 NO_LORA = "would train a LoRA student, whose teacher or reference would silently become the bare student"
 
 OWNED_OPTIONS: tuple[Owned, ...] = (
@@ -94,6 +95,8 @@ OWNED_OPTIONS: tuple[Owned, ...] = (
     Owned(f"{ROLLOUT}.calculate_log_probs", "set spec.objective.importance.level"),
     Owned(f"{ROLLOUT}.val_kwargs", "set spec.evaluation.sampling"),
     Owned("algorithm.rollout_correction", "set spec.objective.importance"),
+    Owned("algorithm.use_ref_solution*", "remove it", NO_CONTEXT),
+    Owned("algorithm.critique*", "remove it", NO_CONTEXT),
     Owned("algorithm", "set spec.objective", "has no other part in the objective"),
     Owned("model_engine", "remove it: FSDP2 is the only strategy"),
     Owned("distillation.teacher_models", "set spec.teachers"),
