@@ -39,7 +39,7 @@ class Process:
     def start(self, command: Sequence[str | Path]) -> None:
         """Start it in a session of its own: Ctrl-C reaches the tests first, which then end it in order.
 
-        Call it from a thread that lasts: the kernel takes the end of the thread that started a process for its parent's.
+        Call it from a thread that lasts: the end of the thread that started a process counts as its parent's.
         """
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
