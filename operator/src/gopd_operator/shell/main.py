@@ -86,9 +86,18 @@ def validate(files: tuple[str, ...]) -> None:
 @cli.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.Path())
 @workdir_option
-@click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
-def plan(file: str, workdir: str, output: str) -> None:
-    """Show what running FILE would do: steps, GPUs, memory, tokens, requests, verl options; touch nothing."""
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "yaml", "json", "manifests"]), default="table", show_default=True
+)
+@click.option("--settings", metavar="FILE", help="With -o manifests: the operator's settings (YAML).")
+def plan(file: str, workdir: str, output: str, settings: str | None) -> None:
+    """Show what running FILE would do: steps, GPUs, memory, tokens, requests, verl options; touch nothing.
+
+    -o manifests shows the Kubernetes objects that the operator would create instead, as YAML.
+    """
+    if output == "manifests":
+        _print_manifests(file, Path(workdir).resolve(), settings)
+        return
     from gopd_operator.shell.memory_view import needs_of
     from gopd_operator.shell.plan_view import as_data, options_of, show_plan
 
@@ -104,6 +113,15 @@ def plan(file: str, workdir: str, output: str) -> None:
             found.append(as_data(made, options, notes + more, needs))
     if found:
         _print_data(found[0] if len(found) == 1 else found, output)
+
+
+def _print_manifests(file: str, root: Path, settings: str | None) -> None:
+    from gopd_operator.shell.cluster.settings_file import read_settings
+    from gopd_operator.shell.manifests_view import manifests_text
+
+    installed = read_settings(settings)
+    for job in load_file(file):
+        click.echo(manifests_text(job, installed, root), nl=False)
 
 
 def _planned(job: DistillationJob | EvalJob, root: Path) -> tuple[Any, list[str]]:

@@ -18,6 +18,11 @@ from gopd_operator.core.cluster.names import inspect_name
 from gopd_operator.core.cluster.seen import PodSeen, Seen
 from gopd_operator.core.memory_plan import plan_status, refusal
 
+NO_STORAGE = (
+    "storage.claim: is missing, and the installation has no claim of its own; name the PersistentVolumeClaim that "
+    "holds models and data"
+)
+
 
 @dataclass(frozen=True)
 class Acceptance:
@@ -34,11 +39,7 @@ class Acceptance:
 def acceptance(context: Context, inspected: Inspected | None, plan: PlanStatus | None, seen: Seen) -> Acceptance:
     """The state of the look at the job's inputs, from what status knows already and from its Job."""
     if context.claim is None:
-        message = (
-            "storage.claim: is missing, and the installation has no claim of its own; name the PersistentVolumeClaim "
-            "that holds models and data"
-        )
-        return Acceptance("refused", reason="NoStorage", message=message)
+        return Acceptance("refused", reason="NoStorage", message=NO_STORAGE)
     if inspected is not None:
         return Acceptance("accepted", inspected, plan)
     if not context.settings.inspect:

@@ -6,37 +6,18 @@ Exit codes: 0 ended on request, 1 something that it needs is not there, 2 wrong 
 import asyncio
 import logging
 import sys
-from pathlib import Path
 
 import click
 import kopf
-import yaml
-from pydantic import ValidationError
 
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import connected
 from gopd_operator.shell.cluster.operating import Operator, handlers, kopf_settings
+from gopd_operator.shell.cluster.settings_file import read_settings
 from gopd_operator.shell.cluster.web import served
 
 log = logging.getLogger("gopd.operator")
 LIBRARIES_SAY_LITTLE = ("aiohttp.access", "asyncio")
-
-
-def read_settings(path: str | None) -> OperatorSettings:
-    """The settings in a YAML file; ends the program with code 2 and one sentence when they are wrong."""
-    if path is None:
-        return OperatorSettings()
-    try:
-        return OperatorSettings.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        click.echo(f"--settings: {path} cannot be read ({error.strerror}); name a YAML file", err=True)
-    except yaml.YAMLError as error:
-        click.echo(f"--settings: {path} is not YAML ({str(error).splitlines()[0]}); correct it", err=True)
-    except ValidationError as error:
-        for one in error.errors():
-            where = ".".join(str(part) for part in one["loc"]) or "the file"
-            click.echo(f"--settings: {where} of {path}: {one['msg']}; correct it", err=True)
-    sys.exit(2)
 
 
 def login(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
