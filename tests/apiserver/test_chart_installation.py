@@ -7,13 +7,15 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.apiserver.operator_process import OperatorProcess
 from tests.charts.rendering import CHART, Manifest, Values, granted, of_kind, operator_access
 from tests.cluster import binaries
-from tests.cluster.api import CONFIG_MAPS, CUSTOM_KINDS, DISTILLATION_JOBS, NAMESPACES, PODS, Kind
+from tests.cluster.api import CONFIG_MAPS, CUSTOM_KINDS, DISTILLATION_JOBS, JOBS, NAMESPACES, PODS, RAY_JOBS, Kind
 from tests.cluster.control_plane import ControlPlane
 
 EXAMPLE = CHART.parents[1] / "examples" / "tiny.yaml"
@@ -212,3 +214,17 @@ def test_the_operators_account_may_do_what_the_role_says_and_only_where(bare: Co
         ("ray.io", "rayjobs", "update"),
     ]:
         assert not may(home, *right), right
+
+
+@pytest.mark.parametrize("scope", [{}, {"singleNamespaceInstall": True}], ids=["cluster", "namespace"])
+def test_the_operator_works_with_what_the_chart_has_installed(
+    bare: ControlPlane, home: str, scope: Values, tmp_path: Path
+) -> None:
+    """Its settings are the installed ones but for the port, its permissions those of the installed account."""
+    helm(bare, home, "install", values={**scope, "settings": {"inspect": False, "storageClaim": "gopd"}})
+    installed = {**settings(bare, home), "port": 0}
+    with OperatorProcess(bare.account_kubeconfig(home, "gopd-operator"), tmp_path, **installed) as operator:
+        bare.kubectl("apply", "-n", home, "-f", EXAMPLE)
+        until(lambda: bare.api.list(JOBS, home) or bare.api.list(RAY_JOBS, home), "the first work is created")
+        refused = [line for line in operator.asked("/metrics")[1].splitlines() if 'code="403"' in line]
+    assert refused == []
