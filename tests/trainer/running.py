@@ -43,6 +43,11 @@ class Training:
         logs = sorted(Path(self.request.paths.scratch).glob("training-*.log"))
         return "".join(f"\n--- {log.name}\n{processes.tail(log, 25)}" for log in logs[-1:])
 
+    def log(self) -> str:
+        """Everything that the training has said so far."""
+        logs = sorted(Path(self.request.paths.scratch).glob("training-*.log"))
+        return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
+
     def progress(self) -> dict[str, Any]:
         path = Path(self.request.paths.progress)
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

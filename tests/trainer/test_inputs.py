@@ -149,6 +149,8 @@ def test_a_parquet_file_is_read_and_a_wrong_one_is_told(models: dict[str, str], 
     ("error", "reason"),
     [
         (OSError(28, "No space left on device"), "DiskFull"),
+        (OSError(122, "Disk quota exceeded"), "DiskFull"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 97088 vs 96980"), "DiskFull"),
         (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "OutOfMemory"),
         (MemoryError(), "OutOfMemory"),
         (RuntimeError("anything else"), "Error"),

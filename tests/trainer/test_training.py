@@ -1,10 +1,12 @@
 """Whole trainings with verl on processors: routing by numbers, SIGKILL and resume, MLflow, stops, stalls, failures."""
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from examples.tiny_inputs import make_model, make_prompts
@@ -18,6 +20,8 @@ from gopd_trainer.shell import processes
 
 pytestmark = pytest.mark.timeout(900)
 STEPS = 7
+LARGEST_FILE = 100_000
+"""Bytes: less than a checkpoint has."""
 
 
 class World:
@@ -181,6 +185,25 @@ def test_sigterm_saves_the_newest_step_and_the_same_command_goes_on(world: World
     assert saved >= reached
     assert "goes on" in report["message"]
     again = world.training("stopped", 3, optimization={"steps": saved + 1}, every_steps=1000)
+    code, output = again.finish()
+    assert code == 0, output
+    assert again.report()["resumedFrom"] == saved
+
+
+def test_a_disk_that_fills_up_is_told_and_the_same_command_goes_on_from_what_was_saved(world: World) -> None:
+    """Files that may not grow stand in for the full disk: they fail the write of a checkpoint in the same place."""
+    first = world.training("full", 6, optimization={"steps": 400}, every_steps=3)
+    first.wait_until(lambda progress: progress["checkpoints"])
+    writers = set(re.findall(r"WorkerDict pid=(\d+)", first.log()))
+    assert len(writers) == 1, "the process that writes checkpoints has said so in the log"
+    writer = psutil.Process(int(writers.pop()))
+    writer.rlimit(psutil.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    code, output = first.finish()
+    report = first.report()
+    assert (code, report["reason"]) == (1, "DiskFull"), output
+    assert "free space, or lower spec.checkpoints.keep" in report["message"]
+    saved = report["checkpoints"][-1]["step"]
+    again = world.training("full", 6, optimization={"steps": saved + 1}, every_steps=3)
     code, output = again.finish()
     assert code == 0, output
     assert again.report()["resumedFrom"] == saved

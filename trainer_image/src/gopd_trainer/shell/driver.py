@@ -20,6 +20,14 @@ from gopd_trainer.shell import checkpoint_files, events
 from gopd_trainer.shell.surroundings import ray_cluster, shared_variables
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+SIGNS_OF_A_FULL_DISK = (
+    *(os.strerror(number) for number in sorted(FULL)),
+    "database or disk is full",
+    "PytorchStreamWriter failed writing",
+    "inline_container",
+)
+"""Words of other libraries; the last two are torch's, whose writer keeps the system's own error to itself."""
 NO_FORK_SERVER = "GOPD_NO_FORK_SERVER"
 """Environment variable that switches the fork server off, to compare and to look for faults."""
 
@@ -112,7 +120,7 @@ def explained(error: BaseException) -> errors.TrainingError:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, errors.TrainingError):
         return error
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
+    if (isinstance(error, OSError) and error.errno in FULL) or any(sign in text for sign in SIGNS_OF_A_FULL_DISK):
         return errors.DiskFull(f"the storage is full ({text[:300]}); free space, or lower spec.checkpoints.keep")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "OutOfMemory" in text:
         remedy = "lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or use more GPUs"
