@@ -119,9 +119,15 @@ class Stage:
         return self._trainers[account]
 
     def trains(
-        self, rayjob: str, step: int, resumed: int = 0, saved: tuple[int, ...] = (), phase: Any = "training"
+        self,
+        rayjob: str,
+        step: int,
+        resumed: int = 0,
+        saved: tuple[int, ...] = (),
+        phase: Any = "training",
+        run: str | None = None,
     ) -> None:
-        """The training writes its progress."""
+        """The training writes its progress; `run`: the MLflow run that it records into."""
         request = self.request(rayjob)
         checkpoints = [
             SavedCheckpoint(step=one, path=f"/c/{one}", export=f"{request.paths.exports}/step-{one}") for one in saved
@@ -135,6 +141,7 @@ class Stage:
             resumed_from=resumed,
             checkpoints=checkpoints,
             heartbeat=datetime.now(UTC).isoformat(),
+            mlflow_run_id=run,
         )
         self._publish(rayjob, request, {"progress": published_progress(progress), "report": None})
 

@@ -37,6 +37,8 @@ async def operate(settings: OperatorSettings) -> None:
         operator = Operator(settings, api)
         async with served(operator, settings.port) as port:
             log.info("serving %s, port %d", ", ".join(settings.namespaces) or "all namespaces", port)
+            # Of no consequence to the others: it may end, and nothing else does.
+            mirror = asyncio.create_task(operator.mirror.work())
             tasks = [asyncio.create_task(operator.keep_synced()), asyncio.create_task(operator.work())]
             watch = asyncio.create_task(
                 kopf.operator(
@@ -48,9 +50,9 @@ async def operate(settings: OperatorSettings) -> None:
                 )
             )
             done, _ = await asyncio.wait([watch, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in (watch, *tasks):
+            for task in (watch, mirror, *tasks):
                 task.cancel()
-            await asyncio.gather(watch, *tasks, return_exceptions=True)
+            await asyncio.gather(watch, mirror, *tasks, return_exceptions=True)
             for task in done:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise error

@@ -18,12 +18,13 @@ from gopd_operator.core.cluster.deciding import decide
 from gopd_operator.core.cluster.names import Key
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import Api, ApiError
-from gopd_operator.shell.cluster.cache import Cache
+from gopd_operator.shell.cluster.cache import Cache, job_key
 from gopd_operator.shell.cluster.executing import Executor, Stale
 from gopd_operator.shell.cluster.keyqueue import KeyQueue
 from gopd_operator.shell.cluster.metrics import JOBS, LOOK_ERRORS, LOOKS, QUEUE
+from gopd_operator.shell.cluster.mirror import Mirror
 from gopd_operator.shell.cluster.observing import Observer, Unreadable
-from gopd_operator.shell.cluster.resources import BY_KIND, WATCHED, Resource
+from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, WATCHED, Resource
 
 log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
@@ -38,14 +39,27 @@ class Operator:
         self.queue: KeyQueue[Key] = KeyQueue()
         self.observer = Observer(api, self.cache, settings)
         self.executor = Executor(api, self.cache)
+        self.mirror = Mirror(settings.tracking_uri)
         self.synced: float | None = None
         """Monotonic time of the last full reading."""
 
     def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
         """An event of a watch."""
+        body = {**body, "kind": resource.kind}
+        if resource == DISTILLATION_JOB:
+            self._mirrored(kind, body)
         change = self.cache.drop if kind == "DELETED" else self.cache.take
-        for key in change(resource, {**body, "kind": resource.kind}):
+        for key in change(resource, body):
             self.queue.add(key)
+
+    def _mirrored(self, kind: str | None, body: dict[str, Any]) -> None:
+        """Tell the mirror; of a job that is gone what was last known, since some news of it hold a name only."""
+        if kind != "DELETED":
+            self.mirror.news(body)
+            return
+        known = self.cache.jobs.get(job_key(body))
+        if known is not None and known.uid == body["metadata"]["uid"]:
+            self.mirror.news(known.body(), deleted=True)
 
     async def work(self) -> None:
         """Look at jobs, several at a time, for ever. The first looks wait for the first full reading."""

@@ -1,0 +1,62 @@
+"""What a job's run in MLflow should be told that its training cannot tell: it failed, was deleted or suspended.
+
+Decided from the job's body alone. The end of a job that succeeded is the training's own word. Only the installation's
+MLflow is written to: the operator's credentials are not for an address that a job names. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gopd_operator.core.cluster.conditions import ENDED
+from gopd_operator.core.cluster.seen import seconds
+
+Body = Mapping[str, Any]
+RECENT_SECONDS = 3600.0
+"""An operator that starts tells again what has become of a job so lately, in case the one before it did not."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """What the run of one job should say."""
+
+    uid: str
+    """Of the job: the run's own tag must name it."""
+    job: str
+    """Namespace and name, for people."""
+    run_id: str
+    status: Literal["FAILED", "KILLED"]
+    tags: tuple[tuple[str, str], ...]
+
+
+def run_end(body: Body, installed: str | None, now: float, *, deleted: bool = False) -> RunEnd | None:
+    """What the run of a DistillationJob should say; None when nothing is to be said, or the training says it itself."""
+    status, meta = body.get("status") or {}, body["metadata"]
+    run = (status.get("mlflow") or {}).get("runId")
+    named = ((body.get("spec") or {}).get("tracking") or {}).get("uri")
+    if not run or installed is None or (named is not None and named != installed):
+        return None
+    ending = _status(status, now, deleted=deleted)
+    if ending is None:
+        return None
+    attempts = status.get("attempts") or []
+    spent = (status.get("resources") or {}).get("gpuSeconds") or 0
+    tags = (
+        ("gopd.attempts", str(attempts[-1]["number"] if attempts else 0)),
+        ("gopd.gpuSeconds", f"{spent:g}"),
+        ("gopd.phase", "Deleted" if deleted else status["phase"]),
+    )
+    return RunEnd(meta["uid"], f"{meta['namespace']}/{meta['name']}", run, ending, tags)
+
+
+def _status(status: Mapping[str, Any], now: float, *, deleted: bool) -> Literal["FAILED", "KILLED"] | None:
+    phase = status.get("phase") or "Pending"
+    if deleted:
+        return None if phase in ENDED else "KILLED"
+    if phase not in ("Failed", "Suspended"):
+        return None
+    moved = [seconds(one.get("lastTransitionTime")) or 0.0 for one in status.get("conditions") or []]
+    since = seconds(status.get("finished")) or max(moved, default=now)
+    if now - since > RECENT_SECONDS:
+        return None
+    return "FAILED" if phase == "Failed" else "KILLED"
