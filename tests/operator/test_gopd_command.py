@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.operator.golden_plans import EXAMPLES
 from tests.operator.workplace import Workplace, lives, workplace
 
 from gopd_api.requests import EvalRequest
+from gopd_operator.shell.tracking_page import newest_runs
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -207,6 +209,17 @@ def test_the_page_of_an_empty_work_directory_is_refused(place: Workplace) -> Non
     result = place.gopd("ui", "--workdir", str(place.root))
     assert result.returncode == 1
     assert "nothing has been recorded in" in result.stderr
+
+
+def test_the_page_opens_where_the_newest_runs_are(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    assert newest_runs(file) == "", "no file"
+    with sqlite3.connect(file) as recorded:
+        assert newest_runs(file) == "", "no tables"
+        recorded.execute("CREATE TABLE runs (experiment_id INTEGER, start_time INTEGER)")
+        assert newest_runs(file) == "", "no runs"
+        recorded.executemany("INSERT INTO runs VALUES (?, ?)", [(1, 10), (7, 30), (2, 20)])
+    assert newest_runs(file) == "/#/experiments/7/runs"
 
 
 def test_a_taken_port_is_refused(place: Workplace) -> None:

@@ -73,6 +73,11 @@ def test_children_of_a_sweep_share_one_parent_that_is_not_left_running(store: An
     assert (parent.info.run_name, parent.info.status) == ("sweep", "FINISHED")
     children = [store.run(uid).data.tags["mlflow.parentRunId"] for uid in ("scale-1", "scale-2")]
     assert children == [parent.info.run_id] * 2
+    for _ in range(2):
+        assert begin(store, "whole", "sweep", tags={"gopd.sweep": "sweep"}).close("FINISHED") == 0
+    assert store.run("whole").info.run_id == parent.info.run_id, "the sweep's comparison stands in the same run"
+    assert store.run("whole").info.status == "FINISHED"
+    assert len(store.runs("")) == 3
 
 
 def test_a_checkpoint_is_one_model_over_restarts_with_its_path_and_metrics(store: Any) -> None:

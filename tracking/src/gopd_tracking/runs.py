@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 UID_TAG = "gopd.job.uid"
 PARENT_TAG = "gopd.parent"
+SWEEP_TAG = "gopd.sweep"
+"""On a sweep's own run: the sweep's name."""
 
 
 def experiment(client: MlflowClient, tracking: TrackingRequest) -> str:
@@ -54,6 +56,10 @@ def find_or_create(client: MlflowClient, tracking: TrackingRequest, experiment_i
         if found:
             return found[0]
         tags = dict(tracking.tags) | {UID_TAG: uid}
+        if group := _made_by_children(client, tracking, experiment_id):
+            for key, text in tags.items():
+                client.set_tag(group.info.run_id, key, text)
+            return client.get_run(group.info.run_id)
         if tracking.parent_run_name:
             tags["mlflow.parentRunId"] = _parent(client, experiment_id, tracking.parent_run_name, now_ms)
         return _create(client, experiment_id, UID_TAG, uid, tracking.run_name, tags, now_ms)
@@ -67,6 +73,13 @@ def _parent(client: MlflowClient, experiment_id: str, parent_name: str, now_ms: 
         # It groups its children and runs nothing itself: nobody would ever end it.
         client.set_terminated(run.info.run_id, "FINISHED")
     return str(run.info.run_id)
+
+
+def _made_by_children(client: MlflowClient, tracking: TrackingRequest, experiment_id: str) -> Run | None:
+    """The run that a sweep's children made to stand under, when the sweep itself has none yet."""
+    name = tracking.tags.get(SWEEP_TAG)
+    found = find(client, experiment_id, PARENT_TAG, name) if name else []
+    return next((run for run in found if UID_TAG not in run.data.tags), None)
 
 
 def _create(

@@ -6,7 +6,9 @@ Limits: it serves the SQLite file of a work directory, on this machine only; a t
 import importlib.util
 import os
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,8 +45,19 @@ def serve(root: Path, port: int) -> NoReturn:
         "--default-artifact-root", (root / "mlflow-artifacts").as_uri(),
         "--host", HOST, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    click.echo(f"MLflow: http://{HOST}:{port} (Ctrl-C ends it)")
+    click.echo(f"MLflow: http://{HOST}:{port}{newest_runs(database(root))} (Ctrl-C ends it)")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.execv(sys.executable, command)
+
+
+def newest_runs(file: Path) -> str:
+    """Where on the page the runs are: its front page tells of features that are not used here."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as recorded:
+            row = recorded.execute("SELECT experiment_id FROM runs ORDER BY start_time DESC LIMIT 1").fetchone()
+    except sqlite3.Error:  # another version's tables: the front page leads there too
+        return ""
+    return f"/#/experiments/{row[0]}/runs" if row else ""
 
 
 def _free(port: int) -> bool:
