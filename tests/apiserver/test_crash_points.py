@@ -18,7 +18,7 @@ from tests.apiserver.life import Life
 from tests.apiserver.operator_process import ACCOUNT, HOME, OperatorProcess, grant
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fault_proxy import FaultProxy
-from tests.cluster.fault_rules import Request
+from tests.cluster.fault_rules import Request, Rule
 
 pytestmark = pytest.mark.timeout(1500)
 SETTINGS = {"resyncSeconds": 10, "patience": {"imageSeconds": 60, "reportSeconds": 30, "startSeconds": 1800}}
@@ -137,17 +137,24 @@ class Troubles:
             self.proxy.expire_watches()
 
     def api_server_restarts(self, over: threading.Event) -> None:
-        while not over.wait(8.0):
+        """Killed three times, with time in between for everybody's watches to come back."""
+        for _ in range(3):
+            if over.wait(10.0):
+                return
             self.control_plane.restart_api_server(kill=True)
+        over.wait()  # a process of the control plane dies with the thread that started it
 
     def refusals_and_time_outs(self, over: threading.Event) -> None:
-        for status in itertools.cycle([409, 410, 422, 429, 500, 503, 0]):
-            if over.wait(self.chance.uniform(0.3, 1.0)):
-                return
-            if status:
-                self.proxy.answer(status, times=self.chance.randint(1, 2), nth=self.chance.randint(1, 3))
+        """Each kind of refusal, and requests that hang with and without effect, one after the other."""
+        for status in [409, 410, 422, 429, 500, 503, 0, 1]:
+            nth, times = self.chance.randint(1, 3), self.chance.randint(1, 2)
+            if status > 1:
+                rule: Rule = self.proxy.answer(status, times=times, nth=nth)
             else:
-                self.proxy.hang(forwarded=self.chance.random() < 0.5)
+                times, rule = 1, self.proxy.hang(nth=nth, forwarded=bool(status))
+            while rule.seen < nth + times - 1:
+                if over.wait(0.1):
+                    return
 
 
 @pytest.mark.parametrize(

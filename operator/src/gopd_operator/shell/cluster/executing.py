@@ -7,13 +7,15 @@ and the job is looked at again.
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from gopd_api.status import DistillationJobStatus
 from gopd_operator.core.cluster.decision import Decision, Event, Look
 from gopd_operator.core.cluster.manifests import Manifest
+from gopd_operator.core.cluster.names import Key
 from gopd_operator.core.cluster.seen import owner_uid
 from gopd_operator.core.cluster.telling import events
 from gopd_operator.shell.cluster.api import Api, ApiError
@@ -43,6 +45,8 @@ class Executor:
 
     api: Api
     cache: Cache
+    created: dict[Key, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
+    """What looks that failed half-way have created: the next one goes on behind it."""
 
     async def carry_out(self, look: Look, decision: Decision, body: Body) -> None:
         """Do it all, in order. Raises ApiError, and Stale when the job has changed meanwhile."""
@@ -56,8 +60,13 @@ class Executor:
         namespace, resource = look.context.key.namespace, BY_KIND[look.context.key.kind]
         for target in decision.deletes:
             await self.api.delete(BY_KIND[target.kind], namespace, target.name, target.uid)
+        done = self.created[look.context.key]
         for manifest in decision.creates:
-            await self._create(manifest, body["metadata"]["uid"])
+            place = (manifest["kind"], manifest["metadata"]["name"], body["metadata"]["uid"])
+            if place not in done:
+                await self._create(manifest, body["metadata"]["uid"])
+                done.add(place)
+        del self.created[look.context.key]
         for patch in decision.patches:
             change = {"spec": {"lifecycle": {"suspend": patch.suspend}}}
             answer = await self.api.patch(DISTILLATION_JOB, namespace, patch.name, change)

@@ -1,8 +1,8 @@
 """The queue of jobs that should be looked at: each key once, never by two workers, later when it failed.
 
 A key that is added while it is being worked on is worked on again afterwards. A failed look comes back after a wait
-that doubles, up to a minute, with some chance in it, so that many jobs do not come back together. It knows nothing of
-jobs.
+that doubles, up to half a minute, with some chance in it, so that many jobs do not come back together. It knows
+nothing of jobs.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
-FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
 class KeyQueue(Generic[Key]):
