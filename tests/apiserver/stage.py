@@ -59,7 +59,9 @@ class Stage:
         return self.api.get(kind, self.namespace, name)
 
     def status(self, name: str = "tiny", kind: Kind = DISTILLATION_JOBS) -> Document:
-        found: Document = self.job(name, kind).get("status") or {}
+        """Empty while the object is not there yet."""
+        body = self.api.find(kind, self.namespace, name) or {}
+        found: Document = body.get("status") or {}
         return found
 
     def phase(self, name: str = "tiny", kind: Kind = DISTILLATION_JOBS) -> str:

@@ -96,6 +96,20 @@ class Cache:
             return []
         return [key]
 
+    def echo(self, body: Body) -> list[Key]:
+        """The jobs that should be looked at for a version that one's own write brought, when the watch brings it.
+
+        Whoever wrote knows what was written, others do not: a sweep its child's phase, a child that it was made or
+        suspended.
+        """
+        key, meta = job_key(body), body["metadata"]
+        known = self.jobs.get(key)
+        if known is None or known.uid != meta["uid"]:
+            return []
+        others = [*self.followers.get(key, ()), *([known.sweep] if known.sweep else [])]
+        seen = (body.get("status") or {}).get("observedGeneration")
+        return others if seen == meta.get("generation") else [key, *others]
+
     def marks_of(self, key: Key, attempt: int) -> list[PodSeen]:
         """The pods of an attempt that suffered, also those that are gone."""
         known = self.children[key].marks if key in self.children else {}

@@ -24,7 +24,7 @@ from gopd_operator.shell.cluster.keyqueue import KeyQueue
 from gopd_operator.shell.cluster.metrics import JOBS, LOOK_ERRORS, LOOKS, QUEUE
 from gopd_operator.shell.cluster.mirror import Mirror
 from gopd_operator.shell.cluster.observing import Observer, Unreadable
-from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, WATCHED, Resource
+from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, OURS, WATCHED, Resource
 
 log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
@@ -49,7 +49,10 @@ class Operator:
         if resource == DISTILLATION_JOB:
             self._mirrored(kind, body)
         change = self.cache.drop if kind == "DELETED" else self.cache.take
-        for key in change(resource, body):
+        keys = change(resource, body)
+        if not keys and kind != "DELETED" and resource in OURS:
+            keys = self.cache.echo(body)
+        for key in keys:
             self.queue.add(key)
 
     def _mirrored(self, kind: str | None, body: dict[str, Any]) -> None:
