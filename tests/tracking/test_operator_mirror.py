@@ -1,7 +1,7 @@
-"""The mirror against a real `mlflow server`, there from the start or late."""
+"""The operator's mirror against the real `mlflow server` of these tests, there from the start or late."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,15 +16,6 @@ from gopd_tracking.connection import connect
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_waits(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("mlflow"), free_port())
-    running.start()
-    running.wait()
-    yield running
-    running.kill()
 
 
 def run_of(client: Any, uid: str = "uid-1") -> str:

@@ -1,0 +1,92 @@
+"""What `gopd plan -o manifests` foresees is what the operator makes: compared with a life on a cluster in memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.operator.cluster_world import EXAMPLES, World, tiny_job
+
+from gopd_api.inspection import Inspection
+from gopd_api.load import load_file
+from gopd_api.objects import EvalJob
+from gopd_operator.core.cluster.foreseeing import foreseen
+from gopd_operator.core.cluster.manifests import Context
+from gopd_operator.core.settings import OperatorSettings
+
+GOPD = Path(sys.executable).with_name("gopd")
+MADE_ELSEWHERE = ("uid", "creationTimestamp", "deletionTimestamp")
+EVERYTHING = {
+    "evaluation": {"at": ["start", "checkpoints", "end"], "tasks": [{"benchmark": "kl-to-teacher", "data": "d.jsonl"}]},
+    "checkpoints": {"everySteps": 5},
+}
+
+
+def as_made(body: dict[str, Any]) -> dict[str, Any]:
+    """An object as it was sent: without what the API server and others wrote into it."""
+    meta = {key: value for key, value in body["metadata"].items() if key not in MADE_ELSEWHERE}
+    return {key: value for key, value in body.items() if key not in ("status", "metadata")} | {"metadata": meta}
+
+
+def by_name(objects: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(one["kind"], one["metadata"]["name"]): as_made(one) for one in objects}
+
+
+def test_a_whole_life_makes_what_was_foreseen_and_nothing_else() -> None:
+    world = World(tiny_job(**EVERYTHING), OperatorSettings(inspect=True, tracking_uri="http://mlflow:5000"))
+    world.settle()
+    world.inspection_says("tiny-inspect", Inspection(prompts=64))
+    world.start()
+    world.succeed()
+    assert world.phase() == "Succeeded"
+    found = foreseen(Context(world.job, world.settings), prompts=64)
+    assert by_name(found.objects) == by_name(world.objects.values())
+    assert len(found.objects) > 12
+    assert found.notes == ()
+
+
+def test_of_epochs_over_data_that_was_not_counted_the_end_is_undecided() -> None:
+    spec = EVERYTHING | {"optimization": {"batchSize": 2, "epochs": 1, "learningRate": 1e-4}}
+    context = Context(tiny_job(**spec), OperatorSettings(inspect=False))
+    assert any("evaluate-end is undecided" in note for note in foreseen(context).notes)
+    assert foreseen(context, prompts=64).notes == ()
+
+
+def test_an_evaljob_of_models_is_decided_whole() -> None:
+    job = load_file(EXAMPLES / "evaljob.yaml")[0]
+    assert isinstance(job, EvalJob)
+    models = [one for one in job.spec.subjects if one.model]
+    spec = job.spec.model_copy(update={"subjects": models, "baseline": models[0].name})
+    found = foreseen(Context(job.model_copy(update={"spec": spec}), OperatorSettings()))
+    names = [one["metadata"]["name"] for one in found.objects if one["kind"] == "Job"]
+    assert names == [f"opd-or-exopd-ej-{name}" for name in ("inspect", "evaluate-gen", "evaluate-grade", "compare-cmp")]
+
+
+def plan(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(GOPD), "plan", "-o", "manifests", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("storageClaims: x", "storageClaims"), ("{", "is not YAML"), (None, "cannot be read")]
+)
+def test_wrong_settings_end_with_one_sentence(tmp_path: Path, text: str | None, says: str) -> None:
+    settings = tmp_path / "settings.yaml"
+    if text is not None:
+        settings.write_text(text, encoding="utf-8")
+    ended = plan(EXAMPLES / "exopd.yaml", "--settings", settings)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_job_that_cannot_fit_says_so_in_a_comment(tmp_path: Path) -> None:
+    body = yaml.safe_load((EXAMPLES / "exopd.yaml").read_text(encoding="utf-8"))
+    body["spec"]["compute"] = {**body["spec"].get("compute", {}), "gpuMemoryGiB": 8}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(body), encoding="utf-8")
+    ended = plan(tmp_path / "job.yaml", "--workdir", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("# DistillationJob exopd: would be refused after its inspection: ")
+    assert list(yaml.safe_load_all(ended.stdout))
