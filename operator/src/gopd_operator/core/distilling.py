@@ -40,7 +40,8 @@ def plan_distillation(
     """
     who = identity(job)
     paths = job_paths(surroundings.root, who)
-    total = total_steps(job.spec, prompts) or counted
+    known = total_steps(job.spec, prompts)
+    total = counted if known is None else known
     measuring = Measuring(job, paths, tracking(job, surroundings, parent), total)
     steps = [*measuring.starts(), train_step(job, paths, measuring.tracking), *measuring.checkpoints()]
     comparison = measuring.comparison()
