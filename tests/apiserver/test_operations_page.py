@@ -62,6 +62,8 @@ def plane() -> Iterator[ControlPlane]:
         with ControlPlane(binaries.ray_definitions()) as running:
             yield running
     except binaries.Unavailable as error:
+        if os.environ.get("CI"):
+            raise
         pytest.skip(f"no API server on this machine: {error}")
 
 
