@@ -92,6 +92,23 @@ def worker_replaced(ray: KubeRay, name: str) -> Any:
     return ray_faults.worker_lost(ray, name, evicted=False)
 
 
+def test_the_trainings_own_words_are_believed_before_kuberays(stage: Stage) -> None:
+    """Stalled and out of memory are counted and tried again; wrong input is final."""
+    rayjob = running(stage)
+    for number, (reason, failure) in enumerate([("Stalled", "stall"), ("OutOfMemory", "memory")], 1):
+        stage.reports(rayjob, "failed", reason, "why")
+        ray_faults.application_error(stage.ray, rayjob)
+        rayjob = stage.wait_attempt(number + 1)
+        assert stage.status()["attempts"][number - 1]["failure"] == failure
+        stage.ray.start(rayjob)
+        stage.trains(rayjob, 5, resumed=5, saved=(5,))
+    stage.reports(rayjob, "failed", "InvalidInput", "teachers[0].model: its tokenizer is another one; name another")
+    ray_faults.application_error(stage.ray, rayjob)
+    stage.wait_phase("Failed")
+    assert stage.condition("Failed")["reason"] == "InvalidInput"
+    assert "tokenizer" in stage.condition("Failed")["message"]
+
+
 FAULTS: dict[str, tuple[Any, str, str]] = {
     "application error": (ray_faults.application_error, "application", "AppFailed"),
     "out of memory": (ray_faults.out_of_memory, "memory", "OutOfMemory"),

@@ -58,6 +58,8 @@ class FaultProxy:
     def __init__(self, control_plane: ControlPlane) -> None:
         self.control_plane = control_plane
         self.log: list[Write] = []
+        self.asked: set[tuple[str, str, bool]] = set()
+        """Every request that came, reads too: method, path, whether it watches."""
         self.rules = Rules()
         self.server = ""
         self._watches: set[_Watch] = set()
@@ -192,6 +194,7 @@ class FaultProxy:
 
     async def _handle(self, incoming: web.Request) -> web.StreamResponse:
         request = Request(incoming.method, incoming.path, incoming.query_string, await incoming.read())
+        self.asked.add((request.method, request.path, request.is_watch))
         await self._open.wait()
         rule = self.rules.met_by(request)
         if isinstance(rule, Kill) and not rule.after:

@@ -48,8 +48,8 @@ class Executor:
     created: dict[Key, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     """What looks that failed half-way have created: the next one goes on behind it."""
 
-    async def carry_out(self, look: Look, decision: Decision, body: Body) -> None:
-        """Do it all, in order. Raises ApiError, and Stale when the job has changed meanwhile."""
+    async def carry_out(self, look: Look, decision: Decision, body: Body) -> bool:
+        """Do it all, in order; whether the status was written. Raises ApiError, and Stale when the job has changed."""
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         known = look.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         written = status != known or not body.get("status")
@@ -77,6 +77,7 @@ class Executor:
                 await self._tell(look, event)
         if decision.delete_job:
             await self.api.delete(resource, namespace, look.context.key.name, body["metadata"]["uid"])
+        return written
 
     async def _write(self, body: Body, status: dict[str, Any]) -> None:
         """Replace the status of the very version that the decision was made from."""

@@ -108,7 +108,8 @@ class Operator:
             return None
         look, body = made
         decision = decide(look)
-        await self.executor.carry_out(look, decision, body)
+        if await self.executor.carry_out(look, decision, body):
+            return 0.0  # our own write is no news: what follows from the new status is decided by another look
         return None if decision.again_at is None else max(0.1, decision.again_at - time.time())
 
     async def _refresh(self, key: Key) -> float | None:
