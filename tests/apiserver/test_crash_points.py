@@ -61,6 +61,8 @@ class Points:
 
     def match(self, after: bool) -> Callable[[Request], bool]:
         def fresh(request: Request) -> bool:
+            if request.name.startswith("sw-") and not request.path.endswith("/distillationjobs"):
+                return False  # what a sweep's child does, `tiny` has done
             body = TIMES.sub(b"", request.body) if request.method in ("PUT", "PATCH") else b""
             self.last = (after, request.method, request.path, request.name, body)
             return self.last not in self.died
@@ -97,14 +99,12 @@ def test_a_death_before_and_after_every_write(
     try:
         life.train()
         life.delete()
+        life.sweep()
     finally:
         over.set()
         thread.join(30)
         proxy.forget()
-    if not operator.alive:
-        operator.start()
-    life.sweep()
-    operator.stop()
+        operator.stop()
     life.holds()
     before = {point[1:] for point in points.died if not point[0]}
     print(f"{len(points.died)} deaths at {len(before)} writes; {len(proxy.log)} writes in all")

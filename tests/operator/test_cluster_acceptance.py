@@ -1,4 +1,4 @@
-"""What happens before anything is booked: the look at models and data, and what it may refuse."""
+"""Both ends of a job: the look at its inputs before anything is booked, and what becomes of it when it is over."""
 
 from tests.operator.cluster_world import World, tiny_job
 
@@ -34,3 +34,25 @@ def test_a_job_without_a_volume_is_invalid() -> None:
     world = World(tiny_job(storage={}))
     world.settle()
     assert (world.phase(), world.condition("Accepted").reason) == ("Invalid", "NoStorage")
+
+
+def test_a_job_that_is_being_deleted_is_left_alone() -> None:
+    world = World(tiny_job())
+    world.start()
+    metadata = world.job.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
+    world.job = world.job.model_copy(update={"metadata": metadata})
+    world.objects.pop(("RayJob", "tiny-a1"))
+    assert world.act() == 0
+
+
+def test_a_finished_job_is_deleted_when_its_time_to_live_has_passed() -> None:
+    world = World(tiny_job())
+    world.change(ttlSecondsAfterFinished=100)
+    world.start()
+    world.succeed()
+    world.now += 99
+    world.settle()
+    assert not world.deleted
+    world.now += 1
+    world.act()
+    assert world.deleted

@@ -208,6 +208,25 @@ def test_a_queue_that_takes_quota_back_keeps_the_attempt(world: World) -> None:
     assert (world.phase(), len(world.attempts)) == ("Training", 1), "old silence is no stall"
 
 
+def test_an_attempt_that_a_queue_started_anew_has_time_to_load_its_models() -> None:
+    world = World(tiny_job(lifecycle={"stallAfterSeconds": 30}))
+    world.start()
+    world.rayjob["spec"]["suspend"] = True
+    world.kuberay("Suspended")
+    world.settle()
+    world.now += 5000
+    world.rayjob["spec"]["suspend"] = False
+    world.kuberay("Initializing")
+    world.kuberay("Running", "RUNNING")
+    world.settle()
+    world.now += 600
+    world.settle()
+    assert (world.phase(), len(world.attempts)) == ("Training", 1)
+    world.now += 1801
+    world.act()
+    assert world.attempts[0].failure == "stall"
+
+
 def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
     world.start()
     world.trains(5, saved=(5,))
@@ -264,23 +283,3 @@ def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world
     assert world.phase() == "Failed"
     assert "no file" in world.condition("Failed").message
     assert world.condition("Failed").reason.startswith("Evaluation")
-
-
-def test_a_job_that_is_being_deleted_is_left_alone(world: World) -> None:
-    world.start()
-    metadata = world.job.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
-    world.job = world.job.model_copy(update={"metadata": metadata})
-    world.objects.pop(("RayJob", "tiny-a1"))
-    assert world.act() == 0
-
-
-def test_a_finished_job_is_deleted_when_its_time_to_live_has_passed(world: World) -> None:
-    world.change(ttlSecondsAfterFinished=100)
-    world.start()
-    world.succeed()
-    world.now += 99
-    world.settle()
-    assert not world.deleted
-    world.now += 1
-    world.act()
-    assert world.deleted

@@ -36,7 +36,9 @@ class Operator(RuleBasedStateMachine):
 
     @rule()
     def operator_works_undisturbed(self) -> None:
+        """It comes to rest: a decision that was carried out leaves nothing to do."""
         self.world.settle()
+        assert self.world.effects(self.world.decide()) == []
 
     @rule()
     def deletions_finish(self) -> None:
@@ -68,6 +70,17 @@ class Operator(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(["succeeded", "failed", "stopped"]), reason=st.sampled_from(["Error", "OutOfMemory"]))
     def training_reports(self, outcome: str, reason: str) -> None:
         self.world.reports(outcome, reason)
+
+    @precondition(running)
+    @rule(rounds=st.integers(1, 4))
+    def training_stalls_while_its_pods_live_on(self, rounds: int) -> None:
+        """The operator has to end what still runs, and to wait until it is gone."""
+        self.world.kuberay("Running", "RUNNING")
+        self.world.trains(3)
+        self.world.act()
+        for _ in range(rounds):
+            self.world.now += 2000
+            self.world.act()
 
     @precondition(running)
     @rule(what=st.sampled_from([{"terminated": "OOMKilled"}, {"disrupted": True}, {"waiting": "ErrImagePull"}]))
@@ -120,8 +133,7 @@ class Operator(RuleBasedStateMachine):
                 self.ended = self.world.phase()
 
     @invariant()
-    def what_was_carried_out_leaves_nothing_to_do(self) -> None:
-        """Looked at again, with nothing new, the operator comes to rest, on a copy of the world."""
+    def the_same_look_gives_the_same_decision(self) -> None:
         if hasattr(self, "world"):
             first, second = self.world.decide(), self.world.decide()
             assert first == second, "the same look gives another decision"
