@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 from benchmarks import trainings
+from benchmarks.machine import machine
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def main(repeats: int, plain: bool) -> None:
     """Measure the start of a training at reward scale 1.25."""
     environment = {NO_FORK_SERVER: "1"} if plain else {}
     console = Console()
-    console.print(f"{'without' if plain else 'with'} the fork server, {trainings.machine()}")
+    console.print(f"{'without' if plain else 'with'} the fork server, {machine()}")
     with tempfile.TemporaryDirectory(prefix="gopd-startup-") as name:
         world = Path(name)
         trainings.make_models(world)

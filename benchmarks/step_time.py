@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 from benchmarks import trainings
+from benchmarks.machine import machine
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,7 @@ DRAWS = 10000
 def main(pairs: int, steps: int, batch_size: int) -> None:
     """Measure pairs of trainings."""
     console = Console()
-    console.print(f"{pairs} pairs of {steps} steps with {2 * batch_size} answers, {trainings.machine()}")
+    console.print(f"{pairs} pairs of {steps} steps with {2 * batch_size} answers, {machine()}")
     seconds: dict[float, list[list[float]]] = {scale: [] for scale in SCALES}
     phases: dict[float, dict[str, list[float]]] = {scale: {name: [] for name in PHASES} for scale in SCALES}
     with tempfile.TemporaryDirectory(prefix="gopd-steps-") as name:

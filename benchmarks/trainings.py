@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from benchmarks.machine import GIB
 from examples.tiny_inputs import MODELS, make_model, make_prompts
 
 from gopd_api.effective import servers
 from gopd_api.requests import JobIdentity, Pools, ScoredTeacher, TrackingRequest, TrainLimits, TrainPaths, TrainRequest
 from gopd_api.training import Checkpoints, Data, Importance, Optimization, Sampling, Student
 from gopd_trainer.shell import processes
-
-GIB = 2.0**30
 
 
 @dataclass
@@ -132,9 +131,3 @@ def _pss(process: psutil.Process) -> int:
         return int(process.memory_full_info().pss)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
-
-
-def machine() -> str:
-    """What the numbers were measured on, and how busy it was."""
-    memory = psutil.virtual_memory().total / GIB
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, load average {os.getloadavg()[0]:.1f} at the start"

@@ -56,9 +56,9 @@ class OperatorSettings(Model):
     evaluations_at_once: Annotated[int, Field(ge=1, le=64)] = 2
     """Evaluations of one job that run side by side."""
     patience: Patience = Patience()
-    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    workers: Annotated[int, Field(ge=1, le=64)] = 32
     """Jobs that are worked on at the same time."""
-    requests_at_once: Annotated[int, Field(ge=1, le=256)] = 16
+    requests_at_once: Annotated[int, Field(ge=1, le=256)] = 32
     """Requests to the API server at the same time."""
     resync_seconds: Annotated[int, Field(ge=5, le=86400)] = 300
     """Every object is read again after so long, whatever the watches said."""

@@ -279,7 +279,8 @@ def _state(moment: Moment, rayjob: RayJobSeen) -> tuple[State, float | None]:
         return "queued", _deadline_look(moment)
     if rayjob.deployment == "Running":
         return "running", moment.now + max(LOOK_AGAIN_SECONDS, moment.job.spec.lifecycle.stall_after_seconds / 2)
-    return "provisioning", moment.now + LOOK_AGAIN_SECONDS
+    waits = still_image_waiting(moment.seen.pods.get(rayjob.name, ())) is not None
+    return "provisioning", moment.now + LOOK_AGAIN_SECONDS if waits else _deadline_look(moment)
 
 
 def _deadline_look(moment: Moment) -> float | None:

@@ -20,7 +20,7 @@ from gopd_operator.shell.cluster.metrics import REQUESTS
 from gopd_operator.shell.cluster.resources import Resource
 
 TIMEOUT_SECONDS = 15.0
-PAGE = 500
+PAGE = 200
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 Body = dict[str, Any]
 
@@ -78,9 +78,10 @@ class Api:
                 return None
             raise
 
-    async def replace_status(self, resource: Resource, body: Body) -> Body:
-        """The object after its status was replaced; a conflict when it was changed since `body` was read."""
-        meta = body["metadata"]
+    async def replace_status(self, resource: Resource, meta: Body, status: Body) -> Body:
+        """The object after its status was replaced; a conflict when it was changed since `meta` was read."""
+        named = {name: meta[name] for name in ("namespace", "name", "uid", "resourceVersion")}
+        body = {"apiVersion": resource.api, "kind": resource.kind, "metadata": named, "status": status}
         return await self._ask("PUT", resource.path(meta["namespace"], meta["name"], "status"), body)
 
     async def patch(self, resource: Resource, namespace: str, name: str, patch: Body) -> Body:

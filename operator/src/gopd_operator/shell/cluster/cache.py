@@ -73,6 +73,8 @@ class Children:
     progress: KnownProgress | None = None
     marks: dict[tuple[int, str], PodSeen] = field(default_factory=dict)
     """Pods of attempts that suffered, by attempt and name: KubeRay replaces such a pod, and with it what it says."""
+    waits: set[tuple[int, str]] = field(default_factory=set)
+    """Pods of attempts whose image cannot be pulled."""
 
 
 class Cache:
@@ -84,6 +86,8 @@ class Cache:
         self.children: dict[Key, Children] = defaultdict(Children)
         self.followers: dict[Key, set[Key]] = defaultdict(set)
         """EvalJobs by the DistillationJobs that they name."""
+        self.unanswered: set[Key] = set()
+        """Jobs without any status."""
         self.members: dict[Key, set[Key]] = defaultdict(set)
         """The jobs that a sweep made."""
 
@@ -115,6 +119,10 @@ class Cache:
         known = self.children[key].marks if key in self.children else {}
         return [pod for (number, _), pod in known.items() if number == attempt]
 
+    def image_waits(self, key: Key, attempt: int) -> bool:
+        """Whether a pod of an attempt waits for an image that cannot be pulled."""
+        return key in self.children and any(number == attempt for number, _ in self.children[key].waits)
+
     def drop(self, resource: Resource, body: Body) -> list[Key]:
         """An object is gone; the jobs that should be looked at for it."""
         meta = body["metadata"]
@@ -124,7 +132,7 @@ class Cache:
         if key is None:
             return []
         if resource == POD:
-            return [key] if self._take_pod(self.children[key], body) else []
+            return [key] if self._take_pod(self.children[key], body, gone=True) else []
         self._forget(self.children[key], resource, meta["name"], meta["uid"])
         return [key]
 
@@ -178,6 +186,7 @@ class Cache:
             sweep=parent,
             names=names,
         )
+        (self.unanswered.discard if status else self.unanswered.add)(key)
         for name in names:
             self.followers[Key("DistillationJob", key.namespace, name)].add(key)
         if parent is not None:
@@ -198,6 +207,7 @@ class Cache:
         if known is None or known.uid != uid:
             return []
         self._unlink(key)
+        self.unanswered.discard(key)
         del self.jobs[key]
         return [*self.followers.get(key, ()), *([known.sweep] if known.sweep else [])]
 
@@ -225,12 +235,14 @@ class Cache:
         return False
 
     @staticmethod
-    def _take_pod(children: Children, body: Body) -> bool:
+    def _take_pod(children: Children, body: Body, *, gone: bool = False) -> bool:
         """Keep what a pod suffered. News: a new mark, or an image that cannot be pulled."""
         pod = pod_seen(body)
-        if not (pod.disrupted or pod.lost or pod.terminated == "OOMKilled"):
-            return pod.waiting in IMAGE_WAITS
         place = (int((body["metadata"].get("labels") or {}).get(ATTEMPT, 0)), pod.name)
+        waits = pod.waiting in IMAGE_WAITS and not gone
+        (children.waits.add if waits else children.waits.discard)(place)
+        if not (pod.disrupted or pod.lost or pod.terminated == "OOMKilled"):
+            return waits
         news = children.marks.get(place) != pod
         children.marks[place] = pod
         return news

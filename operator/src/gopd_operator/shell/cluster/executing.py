@@ -2,7 +2,8 @@
 
 Each effect may be the last one before a crash, and each may be done twice: names are deterministic, what exists counts
 as created when it is the job's own, and what is gone counts as deleted. A write that meets a newer object is given up,
-and the job is looked at again.
+and the job is looked at again. While other jobs wait for their first answer, a job's first answer is all that it gets:
+thousands that are there before the operator are told within seconds that they were seen.
 """
 
 import hashlib
@@ -33,6 +34,10 @@ from gopd_operator.shell.cluster.resources import (
 
 log = logging.getLogger("gopd.operator")
 COMPONENT = "gopd-operator"
+CREATED_SECONDS = 10.0
+"""What was created is written down with the first news of it, or after so long when there is none."""
+WRITTEN_SECONDS = 0.2
+"""What follows from a status that was just written is decided after so long, without any news."""
 
 
 class Stale(Exception):
@@ -47,43 +52,45 @@ class Executor:
     cache: Cache
     created: dict[Key, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     """What looks that failed half-way have created: the next one goes on behind it."""
+    untold: dict[Key, list[Event]] = field(default_factory=dict)
+    """Events of first answers, which are told with what follows them."""
 
-    async def carry_out(self, look: Look, decision: Decision, body: Body) -> bool:
-        """Do it all, in order; whether the status was written. Raises ApiError, and Stale when the job has changed."""
+    async def carry_out(self, look: Look, decision: Decision, body: Body) -> float | None:
+        """Do it all, in order; seconds until the job should be looked at again for it, None when there is no need.
+
+        Raises ApiError, and Stale when the job has changed meanwhile.
+        """
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         known = look.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         written = status != known or not body.get("status")
         if written:
             await self._write(body, status)
+            if not body.get("status") and self.cache.unanswered:
+                self.untold[look.context.key] = events(look.status, decision.status)
+                return 0.0
         elif decision.creates or decision.deletes:
             await self._still(body)
         namespace, resource = look.context.key.namespace, BY_KIND[look.context.key.kind]
         for target in decision.deletes:
             await self.api.delete(BY_KIND[target.kind], namespace, target.name, target.uid)
-        done = self.created[look.context.key]
-        for manifest in decision.creates:
-            place = (manifest["kind"], manifest["metadata"]["name"], body["metadata"]["uid"])
-            if place not in done:
-                await self._create(manifest, body["metadata"]["uid"])
-                done.add(place)
-        del self.created[look.context.key]
+        await self._create_all(look, decision, body["metadata"]["uid"])
         for patch in decision.patches:
             change = {"spec": {"lifecycle": {"suspend": patch.suspend}}}
             answer = await self.api.patch(DISTILLATION_JOB, namespace, patch.name, change)
             self.cache.take(DISTILLATION_JOB, answer)
         if written:
             _count(look, decision)
-            for event in events(look.status, decision.status):
-                await self._tell(look, event)
+        for event in self._news(look, decision):
+            await self._tell(look, event)
         if decision.delete_job:
             await self.api.delete(resource, namespace, look.context.key.name, body["metadata"]["uid"])
-        return written
+        return CREATED_SECONDS if decision.creates else WRITTEN_SECONDS if written else None
 
     async def _write(self, body: Body, status: dict[str, Any]) -> None:
         """Replace the status of the very version that the decision was made from."""
         resource = BY_KIND[body["kind"]]
         try:
-            answer = await self.api.replace_status(resource, {**body, "status": status})
+            answer = await self.api.replace_status(resource, body["metadata"], status)
         except ApiError as error:
             if error.conflict or error.status == 404:
                 raise Stale(error.message) from None
@@ -97,6 +104,15 @@ class Executor:
         if fresh is None or fresh["metadata"]["resourceVersion"] != meta["resourceVersion"]:
             raise Stale("the job was changed meanwhile")
 
+    async def _create_all(self, look: Look, decision: Decision, owner: str) -> None:
+        done = self.created[look.context.key]
+        for manifest in decision.creates:
+            place = (manifest["kind"], manifest["metadata"]["name"], owner)
+            if place not in done:
+                await self._create(manifest, owner)
+                done.add(place)
+        del self.created[look.context.key]
+
     async def _create(self, manifest: Manifest, owner: str) -> None:
         resource = BY_KIND[manifest["kind"]]
         answer = await self.api.create(resource, manifest)
@@ -108,6 +124,9 @@ class Executor:
                 raise ApiError(409, "Occupied", f"{resource.kind} {meta['name']} {whose}; it is tried again")
         if answer is not None:
             self.cache.take(resource, {**answer, "kind": manifest["kind"]})
+
+    def _news(self, look: Look, decision: Decision) -> list[Event]:
+        return [*self.untold.pop(look.context.key, ()), *events(look.status, decision.status)]
 
     async def _tell(self, look: Look, event: Event) -> None:
         """An event under a name that follows from what it says: two operators tell it once."""

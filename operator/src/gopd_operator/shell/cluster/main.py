@@ -12,8 +12,9 @@ import kopf
 
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import connected
-from gopd_operator.shell.cluster.operating import Operator, handlers, kopf_settings
+from gopd_operator.shell.cluster.operating import Operator
 from gopd_operator.shell.cluster.settings_file import read_settings
+from gopd_operator.shell.cluster.watching import handlers, kopf_settings
 from gopd_operator.shell.cluster.web import served
 
 log = logging.getLogger("gopd.operator")

@@ -23,9 +23,6 @@ from gopd_operator.shell.cluster.api import Api
 from gopd_operator.shell.cluster.cache import Body, Cache
 from gopd_operator.shell.cluster.resources import POD
 
-START_SECONDS = 15.0
-"""Pods that have not started after so long are looked at."""
-
 
 class Unreadable(Exception):
     """The object is not of this version; the message says where."""
@@ -48,10 +45,10 @@ class Observer:
         job, status = read(body)
         now = time.time()
         found, unfinished = self._students(key, known.names) if isinstance(job, EvalJob) else ({}, {})
-        seen = await self._seen(key, known.uid, status, now)
+        seen = await self._seen(key, known.uid, status)
         return Look(Context(job, self.settings), status, seen, now, found, unfinished), body
 
-    async def _seen(self, key: Key, uid: str, status: Status, now: float) -> Seen:
+    async def _seen(self, key: Key, uid: str, status: Status) -> Seen:
         children = self.cache.children.get(key)
         if children is None:
             return Seen(children=self.cache.sweep_children(key))
@@ -62,7 +59,7 @@ class Observer:
             marks = self.cache.marks_of(key, rayjob.attempt)
             if marks:
                 pods[rayjob.name] = marks
-            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, now):
+            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, self.cache.image_waits(key, rayjob.attempt)):
                 pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
         recorded = {child.name for child in status.children}
         for job in jobs:
@@ -104,13 +101,13 @@ def read(body: Body) -> tuple[DistillationJob | EvalJob, Status]:
         raise Unreadable(f"{where}: {first['msg']}; the operator and its CRDs are of different versions") from None
 
 
-def rayjob_pods_tell(rayjob: RayJobSeen, now: float) -> bool:
+def rayjob_pods_tell(rayjob: RayJobSeen, image_waits: bool) -> bool:
     """Whether the pods of an attempt can say why it waits or has failed."""
     if not rayjob.cluster:
         return False
     if rayjob.terminal:
         return (rayjob.deployment, rayjob.job) != ("Complete", "SUCCEEDED")
-    return rayjob.deployment == "Initializing" and now - (rayjob.started or rayjob.created) > START_SECONDS
+    return rayjob.deployment == "Initializing" and image_waits
 
 
 def job_pods_tell(job: JobSeen, recorded: set[str], inspected: bool) -> bool:

@@ -8,10 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
-
-import kopf
 
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.deciding import decide
@@ -28,6 +25,8 @@ from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, OUR
 
 log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
+READINGS_A_LOOK = 12
+"""A job that goes on is looked at once in so many full readings, without any news: against what nobody thought of."""
 
 
 class Operator:
@@ -42,6 +41,7 @@ class Operator:
         self.mirror = Mirror(settings.tracking_uri)
         self.synced: float | None = None
         """Monotonic time of the last full reading."""
+        self.reading = 0
 
     def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
         """An event of a watch."""
@@ -105,12 +105,13 @@ class Operator:
         made = await self.observer.look(key)
         if made is None:
             self.queue.forget(key)
+            self.executor.untold.pop(key, None)
             return None
         look, body = made
         decision = decide(look)
-        if await self.executor.carry_out(look, decision, body):
-            return 0.0  # our own write is no news: what follows from the new status is decided by another look
-        return None if decision.again_at is None else max(0.1, decision.again_at - time.time())
+        soon = await self.executor.carry_out(look, decision, body)
+        late = None if decision.again_at is None else max(0.1, decision.again_at - time.time())
+        return min((wait for wait in (soon, late) if wait is not None), default=None)
 
     async def _refresh(self, key: Key) -> float | None:
         """Read the job anew: the watch is behind."""
@@ -123,7 +124,7 @@ class Operator:
             if known is not None:
                 self.news(BY_KIND[key.kind], "DELETED", known.body())
             return None
-        self.cache.take(BY_KIND[key.kind], fresh)
+        self.news(BY_KIND[key.kind], None, fresh)
         return 0.0
 
     async def keep_synced(self) -> None:
@@ -138,16 +139,17 @@ class Operator:
             await asyncio.sleep(self.settings.resync_seconds)
 
     async def sync(self) -> None:
-        """Read every object once; have the jobs looked at that have news, and at leisure those that go on."""
+        """Read every object once; have the jobs looked at that have news, and now and then each that goes on."""
         first = self.synced is None
+        self.reading = (self.reading + 1) % READINGS_A_LOOK
         for resource, selector in WATCHED.items():
             for namespace in self.settings.namespaces or (None,):
                 await self._sync(resource, namespace, selector)
         self.synced = time.monotonic()
-        for key, job in self.cache.jobs.items():
+        for number, (key, job) in enumerate(self.cache.jobs.items()):
             if first:
                 self.queue.add(key)
-            elif job.phase not in ENDED:
+            elif job.phase not in ENDED and number % READINGS_A_LOOK == self.reading:
                 self.queue.add(key, random.uniform(0, self.settings.resync_seconds / 2))
         self.count()
 
@@ -171,37 +173,3 @@ class Operator:
         JOBS.clear()
         for key, job in self.cache.jobs.items():
             JOBS.labels(key.kind, job.phase).inc()
-
-
-def handlers(operator: Operator, login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
-    """kopf's registry: the login, and one doorway for the events of each watched kind."""
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=registry)
-    def _(**_: Any) -> kopf.ConnectionInfo:
-        return login
-
-    for resource in WATCHED:
-        group, _, version = resource.api.rpartition("/")
-        kopf.on.event(group, version, resource.plural, registry=registry)(_doorway(operator, resource))
-    return registry
-
-
-def _doorway(operator: Operator, resource: Resource) -> Callable[..., Coroutine[Any, Any, None]]:
-    async def event(event: dict[str, Any], **_: Any) -> None:
-        operator.news(resource, event["type"], dict(event["object"]))
-
-    return event
-
-
-def kopf_settings() -> kopf.OperatorSettings:
-    """kopf as a watcher only: nothing is posted, stored or looked for beyond what is watched."""
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.scanning.disabled = True
-    settings.watching.chunk_size = 500
-    for resource, selector in WATCHED.items():
-        if selector:
-            group, _, version = resource.api.rpartition("/")
-            settings.watching.label_selectors[group, version, resource.plural] = selector
-    return settings
