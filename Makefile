@@ -26,7 +26,7 @@ demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the com
 
 test: test-unit test-api test-trainer ## run every tier of tests that this machine can run
 
-test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl nor Kubernetes (a minute)
+test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl nor Kubernetes (minutes)
 	$(PYTEST) tests $(SLOW:%=--ignore=%) $(ON_API_SERVER:%=--ignore=%) $(PYTEST_OPTIONS)
 
 test-api: .venv/dev.stamp ## run the tests on a real API server (minutes; needs Go once, to build it in a quarter of an hour)
