@@ -180,8 +180,8 @@ def test_the_same_end_in_spite_of(
         if trouble == "api_server_restarts":
             # A process of the control plane dies with the thread that started it: the next tests need one of this.
             control_plane.restart_api_server()
-    for operator in operators:
-        operator.stop()
+        for operator in operators:
+            operator.stop()
     life.holds()
 
 
