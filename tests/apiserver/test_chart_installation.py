@@ -18,6 +18,8 @@ from tests.cluster import binaries
 from tests.cluster.api import CONFIG_MAPS, CUSTOM_KINDS, DISTILLATION_JOBS, JOBS, NAMESPACES, PODS, RAY_JOBS, Kind
 from tests.cluster.control_plane import ControlPlane
 
+from gopd_operator.core.settings import OperatorSettings
+
 EXAMPLE = CHART.parents[1] / "examples" / "tiny.yaml"
 DEPLOYMENTS = Kind("apps", "v1", "deployments")
 CLAIMS = Kind("", "v1", "persistentvolumeclaims")
@@ -93,7 +95,7 @@ def test_it_is_installed_upgraded_uninstalled_and_installed_again(bare: ControlP
     assert "deletionTimestamp" not in claim["metadata"], "what was recorded goes with the installation"
 
     helm(bare, home, "install")
-    assert settings(bare, home)["workers"] == 8
+    assert settings(bare, home)["workers"] == OperatorSettings().workers, "a value of the installation before came back"
     assert job(bare, home) == before
 
 
