@@ -19,9 +19,9 @@ QUICK: dict[str, Any] = {"lifecycle": {"backoff": {"initialSeconds": 1, "maxSeco
 PATIENCE = {"imageSeconds": 2, "reportSeconds": 10, "startSeconds": 1800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """One operator for all namespaces."""
+    """One operator for all namespaces, gone when other tests start theirs."""
     folder = tmp_path_factory.mktemp("operator")
     grant(control_plane, None, folder / "access.yaml")
     kubeconfig = control_plane.account_kubeconfig(HOME, ACCOUNT)
