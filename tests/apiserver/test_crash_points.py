@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.apiserver.life import Life
+from tests.apiserver.life import QUICK, Life
 from tests.apiserver.operator_process import ACCOUNT, HOME, OperatorProcess, grant
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fault_proxy import FaultProxy
-from tests.cluster.fault_rules import Request, Rule
+from tests.cluster.fault_rules import Request, Rule, to
 
 pytestmark = pytest.mark.timeout(1500)
 SETTINGS = {"resyncSeconds": 10, "patience": {"imageSeconds": 60, "reportSeconds": 30, "startSeconds": 1800}}
@@ -183,6 +183,16 @@ def test_the_same_end_in_spite_of(
         for operator in operators:
             operator.stop()
     life.holds()
+
+
+def test_a_refused_object_is_told_as_an_event_and_asked_for_again(
+    control_plane: ControlPlane, proxy: FaultProxy, life: Life, namespace: str, tmp_path: Path
+) -> None:
+    proxy.answer(403, match=to("POST", "/rayjobs"))
+    with operator_for(control_plane, proxy, namespace, tmp_path):
+        life.stage.apply(**QUICK)
+        life.started(1)
+        life.wait(lambda: "RequestRefused" in life.stage.events())
 
 
 def _each() -> list[tuple[int, bool]]:

@@ -26,6 +26,12 @@ def events(before: Status, now: Status) -> list[Event]:
     return found
 
 
+def refusal(message: str) -> Event:
+    """The API server refuses what the job needs: a quota, a policy, or an object that it finds wrong."""
+    words = f"the API server refuses what the job needs, and is asked again: {message}"
+    return Event("Warning", "RequestRefused", words)
+
+
 def _attempts(before: DistillationJobStatus, now: DistillationJobStatus) -> Iterator[Event]:
     known = {one.number: one for one in before.attempts}
     for attempt in now.attempts:

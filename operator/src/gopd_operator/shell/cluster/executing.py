@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gopd_api.objects import API_VERSION
 from gopd_api.status import DistillationJobStatus
 from gopd_operator.core.cluster.decision import Decision, Event, Look
 from gopd_operator.core.cluster.manifests import Manifest
@@ -81,7 +82,7 @@ class Executor:
         if written:
             _count(look, decision)
         for event in self._news(look, decision):
-            await self._tell(look, event)
+            await self.tell(look.context.key, body["metadata"]["uid"], event)
         if decision.delete_job:
             await self.api.delete(resource, namespace, look.context.key.name, body["metadata"]["uid"])
         return CREATED_SECONDS if decision.creates else WRITTEN_SECONDS if written else None
@@ -128,10 +129,9 @@ class Executor:
     def _news(self, look: Look, decision: Decision) -> list[Event]:
         return [*self.untold.pop(look.context.key, ()), *events(look.status, decision.status)]
 
-    async def _tell(self, look: Look, event: Event) -> None:
-        """An event under a name that follows from what it says: two operators tell it once."""
-        key, job = look.context.key, look.context.job
-        told = f"{job.metadata.uid} {event.reason} {event.message} {len(look.context.key.name)}"
+    async def tell(self, key: Key, uid: str, event: Event) -> None:
+        """An event of a job, under a name that follows from what it says: two operators tell it once."""
+        told = f"{uid} {event.reason} {event.message}"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {
             "apiVersion": "v1",
@@ -141,11 +141,11 @@ class Executor:
                 "namespace": key.namespace,
             },
             "involvedObject": {
-                "apiVersion": job.api_version,
+                "apiVersion": API_VERSION,
                 "kind": key.kind,
                 "name": key.name,
                 "namespace": key.namespace,
-                "uid": job.metadata.uid,
+                "uid": uid,
             },
             "type": event.type,
             "reason": event.reason,

@@ -13,6 +13,7 @@ from typing import Any
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.deciding import decide
 from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.cluster.telling import refusal
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import Api, ApiError
 from gopd_operator.shell.cluster.cache import Cache, job_key
@@ -25,6 +26,8 @@ from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, OUR
 
 log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
+REFUSED = frozenset({400, 403, 409, 413, 422})
+"""Answers that asking again does not change by itself: whoever waits for the job should hear of them."""
 READINGS_A_LOOK = 12
 """A job that goes on is looked at once in so many full readings, without any news: against what nobody thought of."""
 
@@ -84,6 +87,9 @@ class Operator:
             LOOK_ERRORS.labels(error.reason or str(error.status)).inc()
             wait = self.queue.failed(key, error.retry_after or 0.0)
             log.warning("%s %s/%s: %s; again in %.1f s", key.kind, key.namespace, key.name, error, wait)
+            known = self.cache.jobs.get(key)
+            if error.status in REFUSED and known is not None:
+                await self.executor.tell(key, known.uid, refusal(error.message))
             return wait
         except Unreadable as error:
             LOOK_ERRORS.labels("unreadable").inc()
