@@ -1,7 +1,7 @@
 """The operator dies right before and right after every single write of whole lives, and nothing is lost or done twice.
 
 Every write is found by the proxy between operator and API server. Here one life is lived through, with a death before
-and a death after each write in it. `GOPD_CRASH_POINTS=each` lives a fresh life for every write instead (an hour).
+and a death after each write in it. `GOPD_CRASH_POINTS=each` lives a fresh life for every write instead: 120 lives.
 """
 
 import itertools
@@ -201,7 +201,7 @@ def _each() -> list[tuple[int, bool]]:
     return [(nth, after) for nth in range(1, 61) for after in (False, True)]
 
 
-@pytest.mark.skipif(not _each(), reason="an hour; asked for by GOPD_CRASH_POINTS=each")
+@pytest.mark.skipif(not _each(), reason="120 whole lives; asked for by GOPD_CRASH_POINTS=each")
 @pytest.mark.parametrize(("nth", "after"), _each() or [(1, False)])
 def test_one_death_at_one_write_of_a_fresh_life(
     nth: int, after: bool, control_plane: ControlPlane, proxy: FaultProxy, life: Life, namespace: str, tmp_path: Path
