@@ -133,7 +133,7 @@ def test_one_problem_gives_a_difference_without_an_interval(make_request: Reques
 
 
 def test_the_metrics_of_a_math_task_are_taken_by_problem() -> None:
-    verdicts = {"p0": ["correct"] * 4, "p1": ["correct", "wrong", "error", "truncated"], "p2": ["no_answer"] * 4}
+    verdicts = {"p0": ["correct"] * 4, "p1": ["correct", "wrong", "crash", "truncated"], "p2": ["no_answer"] * 4}
     grades = [
         Grade(problem, sample, verdict, "", None, 10 + sample, "length" if verdict == "truncated" else "stop")  # type: ignore[arg-type]
         for problem, row in verdicts.items()

@@ -2,12 +2,13 @@
 
 import os
 import time
+from typing import get_args
 
 import pytest
 
 from gopd_eval.core.grading import GRADER_VERSION, count, grade_sample
 from gopd_eval.core.limits import exceeded_limit
-from gopd_eval.core.samples import Grade, Sample
+from gopd_eval.core.samples import Grade, Sample, Verdict
 from gopd_eval.shell.equality import EqualityProcess
 
 ATTACKS = [
@@ -27,11 +28,11 @@ def test_every_attack_ends_in_time_and_the_next_answer_is_still_compared() -> No
         assert equality.compare(r"\frac{1}{2}", r"\frac{2}{4}", "strict").outcome == "equal"
 
 
-def test_a_hanging_comparison_is_an_error_and_not_a_wrong_answer() -> None:
+def test_a_hanging_comparison_is_a_timeout_and_not_a_wrong_answer() -> None:
     sample = Sample("p", 0, 0, 1, [1], r"\boxed{\binom{10^9}{5 \cdot 10^8}}", "stop")
     with EqualityProcess(lambda: None, {"strict": 0.5, "seed": 0.5}) as equality:
         grade = grade_sample(sample, "12", "strict", equality.compare)
-    assert (grade.verdict, grade.detail) == ("error", "timeout")
+    assert (grade.verdict, grade.detail) == ("timeout", "box")
 
 
 def test_a_comparing_process_that_is_killed_costs_one_answer() -> None:
@@ -76,7 +77,7 @@ def test_a_refused_answer_names_the_limit() -> None:
         raise AssertionError("compared")
 
     grade = grade_sample(Sample("p", 0, 0, 1, [1], r"\boxed{100000000!}", "stop"), "12", "strict", never)  # type: ignore[arg-type]
-    assert grade.verdict == "error"
+    assert grade.verdict == "refused"
     assert grade.detail == "limit: a factorial of a number of more than 4 digits"
 
 
@@ -96,8 +97,10 @@ def test_a_cut_response_is_wrong_only_when_it_had_answered(text: str, finish: st
 
 
 def test_counts_add_up() -> None:
-    verdicts = ["correct", "wrong", "truncated", "no_answer", "error", "wrong"]
-    counts = count(Grade("p", n, verdict, "", None, 1, "stop") for n, verdict in enumerate(verdicts))  # type: ignore[arg-type]
-    assert (counts.samples, counts.wrong) == (6, 2)
-    assert counts.correct + counts.wrong + counts.truncated + counts.no_answer + counts.error == counts.samples
+    verdicts = [*get_args(Verdict), "wrong"]
+    counts = count(Grade("p", n, verdict, "", None, 1, "stop") for n, verdict in enumerate(verdicts))
+    assert (counts.samples, counts.wrong) == (9, 2)
+    found = counts.model_dump()
+    assert found.pop("samples") == sum(found.values())
+    assert set(found) == set(get_args(Verdict))
     assert GRADER_VERSION

@@ -78,14 +78,23 @@ class EvalProgress(Model):
 
 
 class Counts(Model):
-    """What became of the samples. correct + wrong + truncated + no_answer + error = samples."""
+    """What became of the samples. The verdicts add up: the sum of all other fields is `samples`."""
 
     samples: int
     correct: int = 0
     wrong: int = 0
-    truncated: int = 0
     no_answer: int = 0
-    error: int = 0
+    """Ended without an answer."""
+    truncated: int = 0
+    """Cut at the length limit before an answer."""
+    timeout: int = 0
+    """Running or comparing it took too long."""
+    memory: int = 0
+    """Running it took too much memory."""
+    crash: int = 0
+    """Running or comparing it ended the process."""
+    refused: int = 0
+    """Not run or compared at all: an expression beyond the limits, a program that does not parse."""
 
 
 class Score(Model):

@@ -1,9 +1,9 @@
 r"""From an answer to a verdict, and from verdicts to counts that add up.
 
 Verdicts: `correct`, `wrong`; `no_answer` (ended without one), `truncated` (cut without one: a cut response that has
-a closed box is graded like any other), `error` (could not be compared: `timeout`, `crash`, a limit). Only `correct`
-scores; the others are told apart so that a score can be read. The symbolic comparison is handed in: it lives in
-a process of its own.
+a closed box is graded like any other), `timeout` and `crash` (of the comparing process), `refused` (beyond a limit,
+so that it was not compared). Only `correct` scores; the others are told apart so that a score can be read. The
+symbolic comparison is handed in: it lives in a process of its own.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from gopd_eval.core.limits import exceeded_limit
 from gopd_eval.core.normalise import normalise, same_number
 from gopd_eval.core.samples import Grade, Sample, Verdict
 
-GRADER_VERSION = "1"
+GRADER_VERSION = "2"
 """Raised with every change of `answers`, `normalise`, `limits`, `grading` or the comparing process: grades of another
 version are not used again."""
 
@@ -64,7 +64,7 @@ def _verdict(
     if same is not None:
         return ("correct" if same else "wrong"), answer.source
     if limit := exceeded_limit(given):
-        return "error", f"limit: {limit}"
+        return "refused", f"limit: {limit}"
     return _from_comparison(compare(wanted, given, preset), answer.source)
 
 
@@ -75,7 +75,7 @@ def _from_comparison(comparison: Comparison, source: str) -> tuple[Verdict, str]
         case "different":
             return "wrong", source
         case failure:
-            return "error", failure
+            return failure, source
 
 
 def count(grades: Iterable[Grade]) -> Counts:

@@ -1,7 +1,7 @@
 """From grades and divergences to measures, one value a problem, and from measures to scores with intervals.
 
-It decides which metrics a task has, which way each is better, and what a problem's value is. Errors count as not
-correct: they are in the counts, and a score never leaves a sample out.
+It decides which metrics a task has, which way each is better, and what a problem's value is. What could
+not be graded counts as not correct: it is in the counts, and a score never leaves a sample out.
 """
 
 from collections import defaultdict

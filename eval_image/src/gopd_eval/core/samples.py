@@ -12,7 +12,7 @@ from gopd_eval.core.digests import digest
 
 Finish = Literal["stop", "length"]
 """`stop`: the model ended its answer; `length`: the answer was cut."""
-Verdict = Literal["correct", "wrong", "truncated", "no_answer", "error"]
+Verdict = Literal["correct", "wrong", "no_answer", "truncated", "timeout", "memory", "crash", "refused"]
 SampleId = tuple[str, int]
 """Problem id, sample number from 0."""
 
@@ -77,7 +77,7 @@ class Grade(_Json):
     sample: int
     verdict: Verdict
     detail: str
-    """Why, when it is not a plain comparison: `timeout`, `crash`, the limit that was met, where the answer stood."""
+    """Why, when it is not a plain comparison: the limit that was met, the test that failed, where the answer stood."""
     answer: str | None
     """The answer as it was taken from the text."""
     response_tokens: int

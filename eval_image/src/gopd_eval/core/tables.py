@@ -70,7 +70,7 @@ def _scores(task: str, comparison: Comparison) -> TextTable:
         rows.append(
             [subject, *cells, *([_counts([found[subject, m] for m in metrics if (subject, m) in found])] * counted)]
         )
-    columns = ["subject", *metrics, *(["correct/wrong/truncated/no answer/error"] * counted)]
+    columns = ["subject", *metrics, *(["verdicts"] * counted)]
     return TextTable(f"{task}: {scores[0].problems} problems, 95 % intervals clustered by problem", columns, rows)
 
 
@@ -82,7 +82,8 @@ def _counts(scores: Iterable[Score]) -> str:
     counts = next((score.counts for score in scores if score.counts), None)
     if counts is None:
         return ""
-    return "/".join(str(n) for n in (counts.correct, counts.wrong, counts.truncated, counts.no_answer, counts.error))
+    found = counts.model_dump(exclude={"samples"})
+    return ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in found.items() if number)
 
 
 def _differences(title: str, differences: Iterable[Difference], unit: str) -> TextTable:
