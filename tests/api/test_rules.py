@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gopd_api.benchmarks import BENCHMARKS
 from gopd_api.load import InvalidSpec, parse
 from gopd_api.objects import DistillationJob
 from gopd_api.owned import OWNED_OPTIONS, owner_of
@@ -102,6 +103,33 @@ def faults_in_python(spec: dict[str, Any]) -> list[str]:
 def test_python_and_the_api_server_refuse_the_same_objects(api_server: Any, spec: dict[str, Any]) -> None:
     found = api_server.create(document(spec))
     assert bool(faults_in_python(spec)) == bool(found), found
+
+
+tasks = st.builds(
+    lambda benchmark, more: {"benchmark": benchmark} | more,
+    st.sampled_from(sorted(BENCHMARKS)) | st.sampled_from(["math", "livecodebench"]),
+    sometimes(
+        data=st.just("d.jsonl"),
+        release=st.sampled_from(["v6", "release_v6"]),
+        since=st.sampled_from(["2025-01-31", "2025-02-01"]),
+        until=st.sampled_from(["2025-01-31", "2025-02-01", "31.1.2025"]),
+        teacher=st.just("models/t"),
+    ),
+)
+
+
+@given(task=tasks)
+@settings(max_examples=300)
+def test_python_and_the_api_server_refuse_the_same_tasks(api_server: Any, task: dict[str, Any]) -> None:
+    spec = {"subjects": [{"name": "a", "model": "models/a"}], "tasks": [task]}
+    evaluation = {**document(spec), "kind": "EvalJob"}
+    try:
+        parse(evaluation)
+        faults = []
+    except InvalidSpec as error:
+        faults = list(error.faults)
+    found = api_server.create(evaluation)
+    assert bool(faults) == bool(found), found
 
 
 references = st.builds(

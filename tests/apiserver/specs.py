@@ -6,6 +6,8 @@ Each case is a kind and what is changed: a dotted path and its new value, or REM
 import copy
 from typing import Any
 
+from gopd_api.benchmarks import IN_STORE
+
 REMOVED = object()
 Change = dict[str, Any]
 
@@ -76,6 +78,17 @@ ACCEPTED: dict[str, tuple[str, Change]] = {
     "baseline": ("EvalJob", {"baseline": "start"}),
     "greedy task": ("EvalJob", {"tasks.0.temperature": 0}),
     "many samples": ("EvalJob", {"tasks.0.samples": 1024}),
+    "every known benchmark": ("EvalJob", {"tasks": [{"benchmark": name} for name in IN_STORE]}),
+    "known benchmark from a file": ("EvalJob", {"tasks": [{"benchmark": "aime24", "data": "data/aime24.jsonl"}]}),
+    "window of a release": (
+        "EvalJob",
+        {"tasks": [{"benchmark": "livecodebench", "release": "release_v6", "since": "2025-02-01"}]},
+    ),
+    "one day": (
+        "EvalJob",
+        {"tasks": [{"benchmark": "livecodebench", "since": "2025-02-01", "until": "2025-02-01"}]},
+    ),
+    "own records of code": ("EvalJob", {"tasks": [{"benchmark": "code", "data": "data/own.jsonl", "topP": 0.95}]}),
 }
 
 REFUSED: dict[str, tuple[str, Change]] = {
@@ -122,6 +135,9 @@ REFUSED: dict[str, tuple[str, Change]] = {
     "no subject": ("EvalJob", {"subjects": []}),
     "no task": ("EvalJob", {"tasks": []}),
     "samples of nothing": ("EvalJob", {"tasks.0.samples": 0}),
+    "code without a file": ("EvalJob", {"tasks": [{"benchmark": "code"}]}),
+    "release unknown": ("EvalJob", {"tasks": [{"benchmark": "livecodebench", "release": "v7"}]}),
+    "since of mathematics": ("EvalJob", {"tasks.0.since": "2025-02-01"}),
     "preset unknown": ("EvalJob", {"tasks.0.preset": "lenient"}),
     "problems below zero": ("EvalJob", {"tasks.0.limit": -1}),
     "temperature too high": ("EvalJob", {"sampling": {"temperature": 2.5}}),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from gopd_api.evaluation import EvaluationSampling, Task, figures_of
 from gopd_api.requests import EvalRequest
 
 torch.set_num_threads(1)
@@ -76,6 +78,12 @@ def problems(tmp_path: Path) -> Path:
     return path
 
 
+def decided(task: dict[str, Any], sampling: EvaluationSampling) -> dict[str, Any]:
+    """The task with its sampling decided, as the planner writes it into a request."""
+    known = Task.model_validate(task)
+    return {**known.model_dump(), **asdict(figures_of(known, sampling))}
+
+
 RequestMaker = Callable[..., EvalRequest]
 
 
@@ -100,13 +108,17 @@ def make_request(tmp_path: Path, tiny: dict[str, Path], problems: Path) -> Reque
             "cpuThreads": 1,
             "paths": {
                 "store": str(tmp_path / "store"),
+                "data": str(tmp_path / "datasets"),
                 "report": str(tmp_path / "end" / "report.json"),
                 "comparison": str(tmp_path / "end" / "comparison.json"),
                 "progress": str(tmp_path / "end" / "progress.json"),
             },
             "tracking": {"experiment": "test", "runName": "run"},
         }
-        return EvalRequest.model_validate({**given, **parts})
+        given |= parts
+        sampling = EvaluationSampling.model_validate(given["sampling"])
+        given["tasks"] = [decided(task, sampling) for task in given["tasks"]]
+        return EvalRequest.model_validate(given)
 
     return make
 

@@ -186,7 +186,7 @@ def test_bad_input_is_one_sentence_with_field_fault_and_remedy(
             (folder / name).unlink()
         given["subjects"][0]["model"] = str(folder)
     elif kind == "data":
-        Path(request.tasks[0].data).write_text(str(value))
+        Path(str(request.tasks[0].data)).write_text(str(value))
     elif kind == "teacher":
         given["tasks"] = [given["tasks"][0], {**given["tasks"][1], "teacher": str(tiny["stranger"])}]
     else:

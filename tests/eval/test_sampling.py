@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from gopd_api.evaluation import EvaluationSampling
+from gopd_api.requests import Drawing
 from gopd_eval.core.digests import stream_seed
 from gopd_eval.shell.engine import Draw, Drawn
 from gopd_eval.shell.sampling import Streams, next_tokens
@@ -18,7 +18,8 @@ DRAWS = [Draw(prompt, stream_seed(0, f"p{n}", 0)) for n, prompt in enumerate(PRO
 
 
 def draw(engine: TransformersEngine, draws: list[Draw], **sampling: object) -> list[Drawn]:
-    settings = EvaluationSampling.model_validate({"max_response_tokens": 24, **sampling})
+    given = {"temperature": 1.0, "top_p": 1.0, "max_response_tokens": 24, "batch_size": 64, "seed": 0, **sampling}
+    settings = Drawing.model_validate(given)
     found = dict(engine.generate(draws, settings, lambda: None))
     return [found[place] for place in range(len(draws))]
 

@@ -1,50 +1,114 @@
 """What is measured: tasks, sampling of answers, and how evaluations are placed in a DistillationJob.
 
-The task names are the registry of `gopd_eval`; this module does not know how a task is graded.
+What is known of each benchmark is in `benchmarks`; this module does not know how a task is graded.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from gopd_api.base import FORMS, LIST_SET, Model, ModelUri, Name, Path, Rule, Text, Words, repeated, unless
+from gopd_api.benchmarks import BENCHMARKS, IN_STORE, OWN_FILES, BenchmarkName, Figures, Release
 
 CHECKPOINT_FORM = r"^(latest|best|all|step-[0-9]{1,7})$"
 FORMS[CHECKPOINT_FORM] = ("a checkpoint", "write latest, best, all, or step- and a number")
+DAY_FORM = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+FORMS[DAY_FORM] = ("a day", "write year, month and day, as 2025-01-31")
+
+Samples = Annotated[int, Field(ge=1, le=1024)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(gt=0, le=1)]
+Tokens = Annotated[int, Field(ge=1, le=1048576)]
+Day = Annotated[str, Field(max_length=10, pattern=DAY_FORM)]
+T = TypeVar("T")
+LISTED = ", ".join(f"'{name}'" for name in OWN_FILES)
 
 
 class Task(Model):
     """A benchmark and how much of it is run."""
 
-    benchmark: Literal["math", "kl-to-teacher"]
-    """`math`: answers in a box or as the last number, compared symbolically; `kl-to-teacher`: full-vocabulary
-    KL(subject || teacher) in nats a token along the subject's own answers."""
+    benchmark: BenchmarkName
+    """A known one, whose problems `gopd data fetch` gets, or one over a file of yours: `math` (answers in a box or as
+    the last number, compared symbolically), `code` (functions, run on the tests of records as EvalPlus writes them),
+    `kl-to-teacher` (full-vocabulary KL(subject || teacher) in nats a token along the subject's own answers)."""
     name: Name | None = None
     """Name in tables and metrics. Without it: the benchmark's."""
-    data: Path
-    """File of problems, JSON lines: `prompt`, and for `math` an `answer`."""
-    samples: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Answers drawn a problem."""
+    data: Path | None = None
+    """File of problems, JSON lines: `prompt`, and for `math` an `answer`. A known benchmark needs none: its problems
+    are in the data store on the volume; a file given for it holds records as they are published."""
+    samples: Samples | None = None
+    """Answers drawn a problem. Without it: as published for the benchmark (AIME and HMMT 32, code 4), else 1."""
     preset: Literal["strict", "seed"] = "strict"
-    """`strict`: graded right; `seed`: graded as the published harness does, to compare with published numbers."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """`strict`: asked and graded right; `seed`: as the published harness does, to compare with published numbers."""
+    temperature: Temperature | None = None
     """Temperature for this task's answers; 0 takes the likeliest token. Without it: `sampling.temperature`."""
-    max_response_tokens: Annotated[int, Field(ge=1, le=1048576)] | None = None
+    top_p: TopP | None = None
+    """Share of the probability that this task's tokens are drawn from. Without it: `sampling.topP`."""
+    max_response_tokens: Tokens | None = None
     """Most tokens of an answer in this task. Without it: `sampling.maxResponseTokens`."""
     limit: Annotated[int, Field(ge=1, le=1000000)] | None = None
     """Problems that are run, from the first. Without it: all."""
     teacher: ModelUri | None = None
     """Teacher of `kl-to-teacher`. In a DistillationJob without it: the first teacher."""
+    release: Release | None = None
+    """Release of `livecodebench`: `v6` is what release 6 added (175 problems), `release_v6` all up to it (1055).
+    Without it: `v6`."""
+    since: Day | None = None
+    """Only problems of `livecodebench` of contests on this day or later."""
+    until: Day | None = None
+    """Only problems of `livecodebench` of contests on this day or earlier."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "teacher",
             "is set, but the benchmark {benchmark} has no teacher",
             "remove it, or set benchmark: kl-to-teacher",
-            breaks=lambda task: [{"benchmark": task.benchmark}] if task.teacher and task.benchmark == "math" else [],
+            breaks=lambda task: (
+                [{"benchmark": task.benchmark}] if task.teacher and task.benchmark != "kl-to-teacher" else []
+            ),
             cel="!has(self.teacher) || self.benchmark == 'kl-to-teacher'",
             general={"benchmark": "of this task"},
+        ),
+        Rule(
+            "data",
+            "is missing, and {benchmark} has no problems of its own",
+            f"give a file of problems, or name a benchmark that has them: {', '.join(IN_STORE)}",
+            breaks=lambda task: (
+                [{"benchmark": task.benchmark}] if task.data is None and task.benchmark in OWN_FILES else []
+            ),
+            cel=f"has(self.data) || !(self.benchmark in [{LISTED}])",
+            general={"benchmark": "the benchmark"},
+        ),
+        Rule(
+            "{field}",
+            "is set, but the benchmark {benchmark} has neither releases nor dates",
+            "remove it, or set benchmark: livecodebench",
+            breaks=lambda task: (
+                []
+                if task.benchmark == "livecodebench"
+                else [
+                    {"field": field, "benchmark": task.benchmark}
+                    for field in ("release", "since", "until")
+                    if getattr(task, field) is not None
+                ]
+            ),
+            cel="self.benchmark == 'livecodebench' || !(has(self.release) || has(self.since) || has(self.until))",
+            general={"field": "release, since, until", "benchmark": "of this task"},
+        ),
+        Rule(
+            "release",
+            "is set together with data, and a file has no releases",
+            "keep the one that is meant",
+            breaks=unless(lambda task: task.release is None or task.data is None),
+            cel="!(has(self.release) && has(self.data))",
+        ),
+        Rule(
+            "until",
+            "is before since, which leaves no problem",
+            "set a day on or after since",
+            breaks=unless(lambda task: task.since is None or task.until is None or task.since <= task.until),
+            cel="!has(self.since) || !has(self.until) || self.since <= self.until",
         ),
     )
 
@@ -68,18 +132,35 @@ DISTINCT_TASKS = Rule(
 class EvaluationSampling(Model):
     """How answers are drawn when a model is measured."""
 
-    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    """0 takes the most probable token each time."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the probability that tokens are drawn from."""
-    max_response_tokens: Annotated[int, Field(ge=1, le=1048576)] = 8192
-    """Most tokens of an answer. Answers that reach it count as truncated."""
+    temperature: Temperature | None = None
+    """0 takes the most probable token each time. Without it: 1."""
+    top_p: TopP | None = None
+    """Share of the probability that tokens are drawn from. Without it: 1."""
+    max_response_tokens: Tokens | None = None
+    """Most tokens of an answer; answers that reach it count as truncated. Without it: as published for each benchmark
+    (16384), for files of yours 8192."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
     """Answers drawn at once. The drawn answers do not depend on it."""
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
     """Seed of the draws, the same for every subject."""
     enable_thinking: bool | None = None
     """Value for `enable_thinking` of chat templates that know it."""
+
+
+def figures_of(task: Task, sampling: EvaluationSampling) -> Figures:
+    """How the task's answers are drawn: what the task sets, else what `sampling` sets, else the benchmark's figures."""
+    known = BENCHMARKS[task.benchmark].figures
+    return Figures(
+        samples=known.samples if task.samples is None else task.samples,
+        temperature=_first(task.temperature, sampling.temperature, known.temperature),
+        top_p=_first(task.top_p, sampling.top_p, known.top_p),
+        max_response_tokens=_first(task.max_response_tokens, sampling.max_response_tokens, known.max_response_tokens),
+    )
+
+
+def _first(own: T | None, shared: T | None, known: T) -> T:
+    found = shared if own is None else own
+    return known if found is None else found
 
 
 class Evaluation(Model):

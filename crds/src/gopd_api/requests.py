@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import Field
 
 from gopd_api.base import Model, ModelUri, Name, Path, Text
-from gopd_api.evaluation import EvaluationSampling, Task
+from gopd_api.evaluation import EvaluationSampling, Samples, Task, Temperature, Tokens, TopP
 from gopd_api.training import (
     Checkpoints,
     Data,
@@ -166,9 +166,27 @@ class EvalSubject(Model):
 
 
 class EvalTask(Task):
-    """A task with its name and teacher decided and its data path absolute."""
+    """A task with its name, teacher, release and sampling decided, and its data path absolute.
+
+    Without `data` its problems are in the data store.
+    """
 
     name: Name
+    samples: Samples
+    temperature: Temperature
+    top_p: TopP
+    max_response_tokens: Tokens
+
+
+class Drawing(Model):
+    """How the answers to one task are drawn, everything decided."""
+
+    temperature: Temperature
+    top_p: TopP
+    max_response_tokens: Tokens
+    batch_size: int
+    seed: int
+    enable_thinking: bool | None = None
 
 
 class EvalPaths(Model):
@@ -176,6 +194,8 @@ class EvalPaths(Model):
 
     store: Path
     """Folder of generations and grades, keyed by digests and shared by all evaluations of a storage root."""
+    data: Path
+    """Folder of the data store: the problems of known benchmarks."""
     report: Path
     """File of the EvalReport that `grade` writes."""
     comparison: Path
@@ -198,7 +218,13 @@ class EvalRequest(Request):
     paths: EvalPaths
     tracking: TrackingRequest
 
-    def sampling_for(self, task: Task) -> EvaluationSampling:
-        """How answers of `task` are drawn: the request's sampling with what the task sets itself."""
-        own = {"temperature": task.temperature, "max_response_tokens": task.max_response_tokens}
-        return self.sampling.model_copy(update={name: value for name, value in own.items() if value is not None})
+    def drawing(self, task: EvalTask) -> Drawing:
+        """How answers of `task` are drawn."""
+        return Drawing(
+            temperature=task.temperature,
+            top_p=task.top_p,
+            max_response_tokens=task.max_response_tokens,
+            batch_size=self.sampling.batch_size,
+            seed=self.sampling.seed,
+            enable_thinking=self.sampling.enable_thinking,
+        )

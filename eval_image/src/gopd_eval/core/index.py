@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gopd_api.evaluation import EvaluationSampling
-from gopd_api.requests import EvalTask
+from gopd_api.requests import Drawing, EvalTask
 from gopd_eval.core.digests import key
 from gopd_eval.core.grading import GRADER_VERSION
 from gopd_eval.core.measures import DIVERGENCE_VERSION
@@ -40,7 +39,7 @@ class Entry:
 
 
 def generation_parts(
-    model_digest: str, problems: Sequence[Problem], task: EvalTask, sampling: EvaluationSampling, engine: str
+    model_digest: str, problems: Sequence[Problem], task: EvalTask, sampling: Drawing, engine: str
 ) -> dict[str, Any]:
     """Everything that drawn answers depend on; its digest is the key, and it is kept beside the answers."""
     return {

@@ -16,6 +16,9 @@ from gopd_eval.shell.files import write_atomically
 def read_problems(task: EvalTask, index: int) -> list[Problem]:
     """The problems of a task. Raises EvaluationError naming `tasks[index].data`."""
     field = f"tasks[{index}].data"
+    if task.data is None:
+        fault = f"the problems of {task.benchmark} are not in the data store"
+        raise EvaluationError(f"tasks[{index}].benchmark", fault, "give a file of problems as data")
     try:
         with Path(task.data).open(encoding="utf-8") as lines:
             return parse_problems(lines, field, task.data, needs_answer=task.benchmark == "math", limit=task.limit)

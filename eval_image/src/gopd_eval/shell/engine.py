@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gopd_api.evaluation import EvaluationSampling
+from gopd_api.requests import Drawing
 from gopd_eval.core.samples import Finish
 
 
@@ -35,7 +35,7 @@ class Engine(Protocol):
     """Tokens of prompt and answer together that the model takes; None when it does not say."""
 
     def generate(
-        self, draws: Sequence[Draw], sampling: EvaluationSampling, beat: Callable[[], None]
+        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
     ) -> Iterator[tuple[int, Drawn]]:
         """Draw; yields (place in `draws`, answer). `beat` is called at every step and may raise to stop."""
         ...

@@ -92,7 +92,7 @@ def _plan(request: EvalRequest, places: Sequence[int], watch: Watch) -> list[_Wo
         subject = request.subjects[place]
         source = locate(subject.model, f"subjects[{place}].model", store)
         for task, asked, teacher in zip(request.tasks, problems, teachers, strict=True):
-            parts = generation_parts(source.digest, asked, task, request.sampling_for(task), engine)
+            parts = generation_parts(source.digest, asked, task, request.drawing(task), engine)
             entry = make_entry(subject.name, task, asked, key(parts), teacher.digest if teacher else None)
             works.append(_Work(subject, source, task, asked, parts, entry, teacher))
     return works
@@ -125,7 +125,7 @@ class _Session:
                 engine.close()
 
     def _draw_missing(self, engine: Engine, work: _Work, todo: list[tuple[str, int]], file: RecordFile[Sample]) -> None:
-        sampling = self._request.sampling_for(work.task)
+        sampling = self._request.drawing(work.task)
         tokenizer = self._pool.tokenizer(work.source)
         prompts = self._prompts(work)
         _check_context(engine, prompts, work, sampling.max_response_tokens)
@@ -204,7 +204,9 @@ class _Session:
             configs = [AutoConfig.from_pretrained(folder)]
             if (folder / "generation_config.json").is_file():
                 configs.append(GenerationConfig.from_pretrained(folder))
-            return VllmEngine(folder, stop_tokens(tokenizer, *configs), self._request.sampling, self._request.gpus)
+            return VllmEngine(
+                folder, stop_tokens(tokenizer, *configs), self._request.sampling.batch_size, self._request.gpus
+            )
         from gopd_eval.shell.transformers_engine import TransformersEngine
 
         model = self._pool.model(source)

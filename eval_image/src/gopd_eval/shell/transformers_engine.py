@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gopd_api.evaluation import EvaluationSampling
+from gopd_api.requests import Drawing
 from gopd_eval.core.samples import Finish
 from gopd_eval.shell.engine import Draw, Drawn
 from gopd_eval.shell.sampling import Streams, next_tokens
@@ -30,7 +30,7 @@ class TransformersEngine:
         self.context: int | None = getattr(model.config, "max_position_embeddings", None)
 
     def generate(
-        self, draws: Sequence[Draw], sampling: EvaluationSampling, beat: Callable[[], None]
+        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
     ) -> Iterator[tuple[int, Drawn]]:
         """Draw batch after batch, in order; yields when a batch is complete."""
         for start in range(0, len(draws), sampling.batch_size):
@@ -41,7 +41,7 @@ class TransformersEngine:
         """Nothing to do: the model belongs to whoever loaded it."""
 
     @torch.inference_mode()
-    def _draw_batch(self, batch: Sequence[Draw], sampling: EvaluationSampling, beat: Callable[[], None]) -> list[Drawn]:
+    def _draw_batch(self, batch: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]) -> list[Drawn]:
         budgets = [answer_budget(self.context, len(draw.prompt), sampling.max_response_tokens) for draw in batch]
         answers: list[list[int]] = [[] for _ in batch]
         finishes: list[Finish] = ["length"] * len(batch)

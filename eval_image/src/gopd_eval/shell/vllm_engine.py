@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from gopd_api.evaluation import EvaluationSampling
+from gopd_api.requests import Drawing
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.samples import Finish
 from gopd_eval.shell.engine import Draw, Drawn
@@ -28,21 +28,21 @@ def check_installed() -> None:
 class VllmEngine:
     """Draws from a model that vLLM has loaded."""
 
-    def __init__(self, folder: Path, stop: frozenset[int], sampling: EvaluationSampling, gpus: int) -> None:
+    def __init__(self, folder: Path, stop: frozenset[int], batch_size: int, gpus: int) -> None:
         from vllm import LLM
 
         self._stop = sorted(stop)
         self._llm = LLM(
             model=str(folder),
             tensor_parallel_size=max(1, gpus),
-            max_num_seqs=sampling.batch_size,
+            max_num_seqs=batch_size,
             gpu_memory_utilization=MEMORY_SHARE,
             generation_config="vllm",  # the model's own sampling defaults must not leak into what was asked
         )
         self.context: int | None = self._llm.llm_engine.model_config.max_model_len
 
     def generate(
-        self, draws: Sequence[Draw], sampling: EvaluationSampling, beat: Callable[[], None]
+        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
     ) -> Iterator[tuple[int, Drawn]]:
         """Draw all; yields each answer when it ends. Unfinished requests are aborted when `beat` raises."""
         from vllm import SamplingParams

@@ -15,7 +15,7 @@ from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest, EvalSubject, TrackingRequest
 from gopd_operator.core.distilling import Surroundings
 from gopd_operator.core.identity import fitting_name, identity
-from gopd_operator.core.measuring import evaluation_gpus, placed_task
+from gopd_operator.core.measuring import evaluation_gpus, placed_tasks
 from gopd_operator.core.paths import JobPaths, below, job_paths
 from gopd_operator.core.plan import Plan, Step
 
@@ -124,7 +124,7 @@ def _request(
         job=identity(job),
         subjects=list(subjects),
         baseline=baseline,
-        tasks=[placed_task(task, paths, default_teacher=None) for task in spec.tasks],
+        tasks=placed_tasks(spec.tasks, spec.sampling, paths, default_teacher=None),
         sampling=spec.sampling,
         accelerator=spec.compute.accelerator,
         gpus=evaluation_gpus(job),

@@ -6,9 +6,10 @@ student before training where it is measured. It does not decide how a task is r
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from gopd_api.evaluation import Task
+from gopd_api.benchmarks import DEFAULT_RELEASE
+from gopd_api.evaluation import EvaluationSampling, Task, figures_of
 from gopd_api.objects import DistillationJob, EvalJob
 from gopd_api.requests import EvalRequest, EvalSubject, EvalTask, TrackingRequest
 from gopd_operator.core.identity import fitting_name, identity
@@ -98,7 +99,7 @@ class Measuring:
             job=identity(self.job),
             subjects=list(subjects),
             baseline=baseline,
-            tasks=[placed_task(task, self.paths, default_teacher=first) for task in spec.evaluation.tasks],
+            tasks=placed_tasks(spec.evaluation.tasks, spec.evaluation.sampling, self.paths, default_teacher=first),
             sampling=spec.evaluation.sampling,
             accelerator=spec.compute.accelerator,
             gpus=evaluation_gpus(self.job),
@@ -122,14 +123,23 @@ class Measuring:
         return Step(name, "evaluate", self.paths, request, ("train",), checkpoint=step)
 
 
-def placed_task(task: Task, paths: JobPaths, default_teacher: str | None) -> EvalTask:
-    """The task with its name and teacher decided and its paths absolute."""
+def placed_tasks(
+    tasks: Sequence[Task], sampling: EvaluationSampling, paths: JobPaths, default_teacher: str | None
+) -> list[EvalTask]:
+    """The tasks with everything decided: name, teacher, release, how answers are drawn, and paths absolute."""
+    return [_placed(task, sampling, paths, default_teacher) for task in tasks]
+
+
+def _placed(task: Task, sampling: EvaluationSampling, paths: JobPaths, default_teacher: str | None) -> EvalTask:
     teacher = task.teacher or (default_teacher if task.benchmark == "kl-to-teacher" else None)
+    release = None if task.benchmark != "livecodebench" or task.data else task.release or DEFAULT_RELEASE
     values = {
         **task.model_dump(),
+        **asdict(figures_of(task, sampling)),
         "name": task.name or task.benchmark,
-        "data": below(paths.root, task.data),
+        "data": None if task.data is None else below(paths.root, task.data),
         "teacher": None if teacher is None else below(paths.root, teacher),
+        "release": release,
     }
     return EvalTask.model_validate(values)
 

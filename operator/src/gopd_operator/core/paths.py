@@ -8,6 +8,9 @@ from pathlib import PurePosixPath
 
 from gopd_api.requests import EvalPaths, JobIdentity, TrainPaths
 
+DATA_STORE = "datasets"
+"""Folder below the storage root that `gopd data fetch` fills."""
+
 
 @dataclass(frozen=True)
 class EvaluationPaths:
@@ -95,6 +98,7 @@ class JobPaths:
         paths = self.evaluation(step)
         return EvalPaths(
             store=str(self.store),
+            data=str(self.root / DATA_STORE),
             report=str(paths.report),
             comparison=str(paths.comparison),
             progress=str(paths.progress),

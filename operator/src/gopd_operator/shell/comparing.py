@@ -80,7 +80,7 @@ def compare_runs(runs: Sequence[Run], root: Path, programs: Programs) -> Compare
         return Compared(None, side_by_side, "a result file without its request beside it holds scores only")
     common = [task for task in requests[0].tasks if all(task in request.tasks for request in requests)]
     if not common:
-        return Compared(None, side_by_side, "the runs have no task in common (same data, samples, limit and teacher)")
+        return Compared(None, side_by_side, "the runs have no task in common (same data, sampling, limit and teacher)")
     if any(request.sampling != requests[0].sampling for request in requests):
         return Compared(None, side_by_side, "the runs drew their answers with different sampling settings")
     subjects = merged_subjects(runs)
@@ -135,6 +135,7 @@ def _run_compare(request: EvalRequest, root: Path, programs: Programs) -> Compar
     folder = root / "comparisons" / request.digest().removeprefix("sha256:")[:12]
     paths = EvalPaths(
         store=request.paths.store,
+        data=request.paths.data,
         report=str(folder / "report.json"),
         comparison=str(folder / "comparison.json"),
         progress=str(folder / "progress.json"),

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gopd_api.benchmarks import data_sets, entry_path
 from gopd_api.effective import effective_reference
+from gopd_api.evaluation import Task
 from gopd_api.objects import DistillationJob, EvalJob
-from gopd_operator.core.paths import below
+from gopd_operator.core.paths import DATA_STORE, below
 from gopd_operator.shell import models
 from gopd_operator.shell.disk import disk_findings
 from gopd_operator.shell.prompts import Prompts, read_prompts
@@ -116,15 +118,25 @@ def _input_faults(job: DistillationJob | EvalJob, root: Path, found: Findings) -
     tasks = job.spec.evaluation.tasks if isinstance(job, DistillationJob) else job.spec.tasks
     parent = "spec.evaluation.tasks" if isinstance(job, DistillationJob) else "spec.tasks"
     for index, task in enumerate(tasks):
-        file = Path(below(str(root), task.data))
-        if not file.is_file():
-            yield f"{parent}[{index}].data", f"no file {file}; {remedy}"
-        elif not file.stat().st_size:
-            yield f"{parent}[{index}].data", f"{file} is empty; write one problem a line"
+        yield from _task_faults(task, f"{parent}[{index}]", root, remedy)
     if isinstance(job, DistillationJob):
         yield from _prompt_faults(job, root, remedy, found)
         if job.spec.student.model not in missing:
             yield from _fit_faults(job, root, [(where, model) for where, model in named[1:] if model not in missing])
+
+
+def _task_faults(task: Task, field: str, root: Path, remedy: str) -> Iterator[Finding]:
+    if task.data is None:
+        store = root / DATA_STORE
+        for lacking in data_sets(task.benchmark, task.release):
+            if not Path(entry_path(str(store), lacking)).is_file():
+                yield f"{field}.benchmark", f"{store} does not hold {lacking}; get it with `gopd data fetch {lacking}`"
+        return
+    file = Path(below(str(root), task.data))
+    if not file.is_file():
+        yield f"{field}.data", f"no file {file}; {remedy}"
+    elif not file.stat().st_size:
+        yield f"{field}.data", f"{file} is empty; write one problem a line"
 
 
 def local_folder(model: str, root: Path) -> Path | None:
