@@ -94,7 +94,7 @@ class Counts(Model):
     crash: int = 0
     """Running or comparing it ended the process."""
     refused: int = 0
-    """Not run or compared at all: an expression beyond the limits, a program that does not parse."""
+    """Not run or compared at all: an expression or a program beyond the limits."""
 
 
 class Score(Model):

@@ -82,6 +82,8 @@ class Grade(_Json):
     """The answer as it was taken from the text."""
     response_tokens: int
     finish: Finish
+    base: Verdict | None = None
+    """EvalPlus: the verdict on the base tests alone; `verdict` is that on base and plus tests."""
 
 
 def wanted_samples(problem_ids: Sequence[str], samples: int) -> list[SampleId]:

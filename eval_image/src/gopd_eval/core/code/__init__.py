@@ -1,0 +1,1 @@
+"""Code tasks, decided: tests and their data, extraction, comparison of values. Nothing here runs a program."""

@@ -1,0 +1,1 @@
+"""Code tasks, done: programs that nobody trusts, run in a sandbox."""
