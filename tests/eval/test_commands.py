@@ -80,17 +80,32 @@ def check_results(request: EvalRequest) -> Comparison:
     assert report.request_digest == comparison.request_digest == request.digest()
     assert report.scores == comparison.scores
     scores = {(s.subject, s.task, s.metric): s for s in report.scores}
-    assert {m for _, task, m in scores if task == "sums"} == {"avg@2", "pass@2", "response_tokens", "truncated"}
+    assert {m for _, task, m in scores if task == "sums"} == {
+        "avg@2", "pass@2", "maj@2", "response_tokens", "truncated", "no_answer",
+    }  # fmt: skip
     assert {m for _, task, m in scores if task == "kl"} == {"kl", "response_tokens", "truncated"}
     counts = scores["student", "sums", "avg@2"].counts
     assert counts is not None
     assert counts.samples == 16
     assert scores["teacher", "kl", "kl"].value == 0
     assert scores["student", "kl", "kl"].value > 0.1
+    check_setting(comparison, request)
     kl = next(d for d in comparison.differences if d.metric == "kl")
     assert (kl.subject, kl.verdict, kl.pairs) == ("teacher", "better", 8)
     assert EvalProgress.model_validate_json(Path(request.paths.progress).read_text()).phase == "finished"
     return comparison
+
+
+def check_setting(comparison: Comparison, request: EvalRequest) -> None:
+    setting = comparison.setting
+    assert setting is not None
+    assert [(task.name, task.problems, task.samples) for task in setting.tasks] == [("sums", 8, 2), ("kl", 8, 1)]
+    assert setting.tasks[0].drawing["maxResponseTokens"] == 12
+    assert "math-verify" in setting.versions
+    digests = [subject.model_digest for subject in setting.subjects]
+    assert len(set(digests)) == 2 and all(one and one.startswith("sha256:") for one in digests)
+    score = next(score for score in comparison.scores if score.task == "sums")
+    assert (score.ids_digest, score.data_digest) == (setting.tasks[0].ids_digest, setting.tasks[0].data_digest)
 
 
 def test_a_run_that_is_disturbed_in_every_way_ends_with_the_same_answers(

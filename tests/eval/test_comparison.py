@@ -7,7 +7,7 @@ import pytest
 from gopd_api.requests import EvalRequest
 from gopd_eval.core.comparison import compare_subjects
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.measures import Measure, Origin, math_measures, pass_sizes
+from gopd_eval.core.measures import Measure, Origin, graded_measures, math_grader, pass_sizes
 from gopd_eval.core.samples import Grade
 from gopd_eval.core.tables import comparison_tables, interval, markdown
 from gopd_eval.shell.publish import metric_points
@@ -139,14 +139,60 @@ def test_the_metrics_of_a_math_task_are_taken_by_problem() -> None:
         for problem, row in verdicts.items()
         for sample, verdict in enumerate(row)
     ]
-    found = {m.metric: m.score() for m in math_measures(Origin("s", "sums", DATA, DATA), grades, 4, "strict", "lib 1")}
-    assert list(found) == ["avg@4", "pass@2", "pass@4", "response_tokens", "truncated"]
+    grader = math_grader("strict", "lib 1")
+    classes: dict[str, list[int | None]] = {"p0": [0] * 4, "p1": [0, 1, 1, None], "p2": [None] * 4}
+    measures = graded_measures(Origin("s", "sums", DATA, DATA), grades, 4, grader, classes)
+    found = {m.metric: m.score() for m in measures}
+    assert list(found) == [
+        "avg@4", "pass@2", "pass@4", "maj@2", "maj@4", "response_tokens", "truncated", "no_answer",
+    ]  # fmt: skip
     assert found["avg@4"].value == pytest.approx((1 + 0.25) / 3)
+    assert found["avg@4"].rerun_error == pytest.approx((0.25 * 0.75 / 3 / 9) ** 0.5)
     assert found["pass@2"].value == pytest.approx((1 + 0.5) / 3)
     assert found["pass@4"].value == pytest.approx(2 / 3)
+    assert found["maj@4"].value == pytest.approx(1 / 3), "two wrong answers of one mind outvote the right one"
+    assert [m for m, score in found.items() if not score.headline] == ["pass@2", "maj@2"]
     assert found["response_tokens"].value == 11.5
+    assert found["response_tokens"].quantiles[2] == 11.5
     assert found["truncated"].value == pytest.approx(1 / 12)
+    assert found["no_answer"].value == pytest.approx(4 / 12)
     assert found["avg@4"].problems == 3
+    assert "maj@4" not in {m.metric for m in graded_measures(Origin("s", "code", DATA, DATA), grades, 4, "code")}
+
+
+def tasks_of(subject: str, right: dict[str, list[float]]) -> list[Measure]:
+    return [
+        Measure(
+            Origin(subject, task, DATA, DATA), f"avg@{len(task)}", "higher",
+            {f"p{n}": v for n, v in enumerate(values)}, "g", (0, 1),
+        )
+        for task, values in right.items()
+    ]  # fmt: skip
+
+
+def test_subjects_measured_on_several_tasks_have_means_and_their_differences(make_request: RequestMaker) -> None:
+    request = request_of(make_request, ("old", None, None), ("new", None, None), baseline="old")
+    old = tasks_of("old", {"aime": [0.0, 0.5, 0.25], "code": [0.5, 0.5]})
+    new = tasks_of("new", {"aime": [0.5, 0.5, 0.5], "code": [0.75, 0.75]})
+    found = compare_subjects(request, [*old, *new])
+    assert [(m.subject, m.tasks, m.metric) for m in found.means] == [
+        ("old", ["aime", "code"], "avg"), ("new", ["aime", "code"], "avg"),
+    ]  # fmt: skip
+    (mean,) = found.mean_differences
+    assert mean.difference == pytest.approx((0.25 + 0.25) / 2)
+    assert mean.difference == pytest.approx(found.means[1].value - found.means[0].value)
+    assert (mean.pairs, mean.adjusted_p) == (5, None)
+    assert compare_subjects(request, [old[0], new[0]]).means == []
+
+
+def test_more_than_two_subjects_have_an_adjusted_p_beside_the_raw_one(make_request: RequestMaker) -> None:
+    request = request_of(make_request, ("a", None, None), ("b", None, None), ("c", None, None), baseline="a")
+    rows = {"a": [0.1] * 6, "b": [0.2, 0.3, 0.2, 0.4, 0.3, 0.2], "c": [0.2, 0.0, 0.1, 0.2, 0.0, 0.3]}
+    found = compare_subjects(request, [measure(name, values) for name, values in rows.items()])
+    (b, c) = found.differences
+    assert b.p_value is not None
+    assert (b.adjusted_p, c.adjusted_p) == (2 * b.p_value, c.p_value)
+    assert "| p | p (Holm) |" in markdown(comparison_tables(found))
 
 
 def test_the_sizes_of_pass_at_k() -> None:

@@ -1,7 +1,6 @@
 """Intervals and tests against known values, and against what they promise, by simulation."""
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from scipy import stats
 from gopd_eval.core.statistics import (
     mean_estimate,
     paired_estimate,
-    pass_at_k,
     repeats_estimate,
     sign_flip_p,
     unpaired_estimate,
@@ -136,18 +134,6 @@ def test_repeats_have_the_p_of_the_t_test_that_their_interval_is_made_from() -> 
     assert (found.ci_low, found.ci_high) == (flips.ci_low, flips.ci_high)
     assert repeats_estimate([0.5], [0.4]).p_value is None
     assert repeats_estimate([0.5, 0.5], [0.25, 0.25]).p_value is None, "no spread, nothing to judge by"
-
-
-@given(st.integers(1, 9), st.data())
-def test_pass_at_k_is_the_share_of_choices_with_a_right_answer(samples: int, data: st.DataObject) -> None:
-    correct, k = data.draw(st.integers(0, samples)), data.draw(st.integers(1, samples))
-    choices = list(combinations([True] * correct + [False] * (samples - correct), k))
-    assert pass_at_k(samples, correct, k) == pytest.approx(sum(map(any, choices)) / len(choices), abs=1e-12)
-
-
-def test_pass_at_more_than_was_drawn_is_refused() -> None:
-    with pytest.raises(ValueError, match="pass@5 needs at least 5 samples"):
-        pass_at_k(4, 1, 5)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=40))

@@ -76,6 +76,16 @@ def test_two_tasks_have_columns_of_their_own() -> None:
     assert any("metric" in line for line in lines)
 
 
+def test_an_adjusted_p_stands_beside_the_raw_one_and_points_of_a_curve_are_left_out() -> None:
+    assert not any("Holm" in line for line in printed(sweep()))
+    several = [difference("teacher", "before", adjusted_p=0.0328), difference("after", "before", p_value=0.4)]
+    curve = score("before") | {"metric": "pass@2", "headline": False}
+    lines = printed(sweep(differences=several, scores=[score("before"), curve], groups=[], group_differences=[]))
+    assert any("p (Holm)" in line for line in lines)
+    assert any("0.016" in line and "0.033" in line for line in lines)
+    assert not any("pass@2" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("called", "found", "typed"),
     [

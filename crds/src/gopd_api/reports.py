@@ -103,18 +103,79 @@ class Score(Model):
     subject: Name
     task: Name
     metric: Text
-    """`avg@k` (share right, mean over problems), `pass@k`, `kl` (nats a token), `response_tokens`, `truncated`."""
+    """`avg@k` (share right, mean over problems), `pass@k`, `maj@k`, `kl` (nats a token), `response_tokens`,
+    `truncated` (share cut at the length limit), `no_answer` (share that ended without one)."""
     better: Literal["higher", "lower", "neither"]
+    headline: bool = True
+    """False for a point of a curve, as pass@2 of 32 answers: it is not compared, and tables leave it out."""
     value: float
     standard_error: float | None = None
+    """If other problems of this kind were asked: sd over problems / sqrt(problems)."""
+    rerun_error: float | None = None
+    """If these problems were asked again: sqrt(mean of s(1 - s) / (k - 1) / problems) for shares s of k answers."""
     ci_low: float | None = None
     ci_high: float | None = None
+    quantiles: Annotated[list[float], Field(max_length=5)] = []
+    """Of single answers, at 5, 25, 50, 75 and 95 %: of `response_tokens`."""
     problems: int
+    samples: int = 1
+    """Answers to each problem."""
     counts: Counts | None = None
     data_digest: Digest
+    ids_digest: Digest | None = None
+    """Digest of the problems' ids: equal where the same problems were asked, whatever the right answers were."""
     generations_digest: Digest
     grader: Text
     """Grader and its version."""
+
+
+class MeanScore(Model):
+    """Mean of one subject's share right over tasks, each task counting once, with a 95 % interval over all problems."""
+
+    subject: Name
+    tasks: Annotated[list[Name], Field(max_length=32)]
+    metric: Text
+    better: Literal["higher", "lower", "neither"]
+    value: float
+    standard_error: float | None = None
+    rerun_error: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+class SubjectSetting(Model):
+    """A subject as it was measured."""
+
+    name: Name
+    model: Text
+    model_digest: Text | None = None
+    """Digest of what decides the model's answers: weights, tokenizer, template."""
+
+
+class TaskSetting(Model):
+    """A task as it was run."""
+
+    name: Name
+    benchmark: Text
+    preset: Text
+    problems: int
+    samples: int
+    data_digest: Digest
+    ids_digest: Digest
+    grader: Text
+    isolation: Note = ""
+    """What kept generated code from doing harm, and what this kernel could not enforce. Empty: no code was run."""
+    drawing: dict[str, str | int | float | bool | None] = {}
+    """Everything besides model and problems that drawn answers depended on: engine, temperature, limits, seed."""
+
+
+class Setting(Model):
+    """What the numbers of a report were measured with: enough to see that two reports may be compared."""
+
+    subjects: Annotated[list[SubjectSetting], Field(max_length=1024)]
+    tasks: Annotated[list[TaskSetting], Field(max_length=32)]
+    versions: dict[str, str] = {}
+    """Of this project, Python and the libraries that graded."""
 
 
 class EvalReport(Model):
@@ -127,14 +188,16 @@ class EvalReport(Model):
     message: Note = ""
     seconds: float = 0
     scores: list[Score] = []
+    means: list[MeanScore] = []
+    """Of each subject, where several tasks have a share right."""
+    setting: Setting | None = None
 
 
-class Difference(Model):
-    """Subject minus baseline on one metric, paired by problem, with a 95 % interval clustered by problem."""
+class Contrast(Model):
+    """Subject minus baseline on one metric."""
 
     subject: Text
     baseline: Text
-    task: Name
     metric: Text
     better: Literal["higher", "lower", "neither"]
     difference: float
@@ -143,12 +206,26 @@ class Difference(Model):
     ci_high: float | None = None
     p_value: float | None = None
     """Two-sided: sign-flip (permutation) test over problems; for groups, of few repeats, the interval's t test."""
+    adjusted_p: float | None = None
+    """`p_value` adjusted by Holm's method for all subjects on this metric; None when nothing else was compared."""
     detectable: float | None = None
     """Least true difference that this comparison would have shown with power 0.8 at the 5 % level."""
     pairs: int
     """Problems (for groups: repeats) that were paired."""
     verdict: Literal["better", "worse", "different", "no difference shown"]
-    """`different`: shown, on a metric that is neither better higher nor lower."""
+    """By the interval. `different`: shown, on a metric that is neither better higher nor lower."""
+
+
+class Difference(Contrast):
+    """Subject minus baseline on one task, paired by problem, with a 95 % interval clustered by problem."""
+
+    task: Name
+
+
+class MeanDifference(Contrast):
+    """Mean over tasks of a subject's paired differences from the baseline, each task counting once."""
+
+    tasks: Annotated[list[Name], Field(max_length=32)]
 
 
 class GroupScore(Model):
@@ -173,8 +250,12 @@ class Comparison(Model):
     request_digest: Digest
     baseline: Name
     scores: list[Score]
+    means: list[MeanScore] = []
+    """Of each subject, where several tasks have a share right."""
     differences: list[Difference]
+    mean_differences: list[MeanDifference] = []
     groups: list[GroupScore] = []
     group_differences: list[Difference] = []
     """Groups against every subject that is in no group (a fixed level), and against each other, paired by repeat where
     the repeats have the same names. Intervals are over repeats."""
+    setting: Setting | None = None

@@ -2,17 +2,21 @@
 
 Subjects are paired by problem. Groups are means over their repeats (training runs with other seeds), with intervals
 over the repeats: they say what another training run would give, on these problems. The verdict is the interval's: a
-difference is shown when its 95 % interval leaves out 0. No correction is made for the number of comparisons.
+difference is shown when its 95 % interval leaves out 0. With more than two subjects every p has Holm's beside it, over
+the subjects that were compared on that task and metric; several tasks and metrics are not corrected for.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import Any, TypeVar
 
-from gopd_api.reports import Comparison, Difference, GroupScore
+from gopd_api.reports import Comparison, Contrast, Difference, GroupScore, MeanDifference, MeanScore, Setting
 from gopd_api.requests import EvalRequest, EvalSubject
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.measures import Better, Measure
+from gopd_eval.core.measures import SHARE, Better, Measure
+from gopd_eval.core.several import holm, mean_of_differences, mean_of_scores
 from gopd_eval.core.statistics import (
+    Estimate,
     PairedEstimate,
     mean_estimate,
     paired_estimate,
@@ -23,22 +27,71 @@ from gopd_eval.core.subjects import check_subjects
 
 Table = dict[tuple[str, str], dict[str, Measure]]
 """(task, metric) to the measures of each subject, in the order of the request."""
+C = TypeVar("C", bound=Contrast)
+MEAN = "avg"
+"""The metric that means over tasks are made of: the share right, whatever the number of answers a task draws."""
 
 
-def compare_subjects(request: EvalRequest, measures: Sequence[Measure]) -> Comparison:
+def compare_subjects(request: EvalRequest, measures: Sequence[Measure], setting: Setting | None = None) -> Comparison:
     """The whole comparison of a request's subjects; raises EvaluationError when subjects cannot be paired."""
     check_subjects(request)
     table: Table = {}
     for measure in measures:
         table.setdefault((measure.origin.task, measure.metric), {})[measure.origin.subject] = measure
+    headline = {key: row for key, row in table.items() if all(measure.headline for measure in row.values())}
     return Comparison(
         request_digest=request.digest(),
         baseline=request.baseline,
         scores=[measure.score() for measure in measures],
-        differences=list(_differences(table, request.baseline)),
-        groups=list(_group_scores(table, request.subjects)),
-        group_differences=list(_group_differences(table, request)),
+        means=mean_scores(measures),
+        differences=_adjusted(list(_differences(headline, request.baseline))),
+        mean_differences=_adjusted(list(_mean_differences(headline, request))),
+        groups=list(_group_scores(headline, request.subjects)),
+        group_differences=_adjusted(list(_group_differences(headline, request))),
+        setting=setting,
     )
+
+
+def mean_scores(measures: Sequence[Measure]) -> list[MeanScore]:
+    """The mean over tasks of each subject's share right, where it has been measured on several."""
+    found: dict[str, list[Measure]] = {}
+    for measure in measures:
+        if measure.metric.partition("@")[0] == MEAN:
+            found.setdefault(measure.origin.subject, []).append(measure)
+    return [_mean_score(subject, row) for subject, row in found.items() if len(row) > 1]
+
+
+def _mean_score(subject: str, row: Sequence[Measure]) -> MeanScore:
+    scores = [measure.score() for measure in row]
+    parts = [Estimate(score.value, score.standard_error, score.ci_low, score.ci_high) for score in scores]
+    estimate = mean_of_scores(parts, SHARE)
+    reruns = [score.rerun_error for score in scores if score.rerun_error is not None]
+    return MeanScore(
+        subject=subject,
+        tasks=[measure.origin.task for measure in row],
+        metric=MEAN,
+        better=row[0].better,
+        value=estimate.value,
+        standard_error=estimate.standard_error,
+        rerun_error=sum(error**2 for error in reruns) ** 0.5 / len(row) if len(reruns) == len(row) else None,
+        ci_low=estimate.ci_low,
+        ci_high=estimate.ci_high,
+    )
+
+
+def _adjusted(contrasts: list[C]) -> list[C]:
+    """Every contrast with its p adjusted for those of the same task and metric."""
+    families: dict[tuple[str, ...], list[int]] = {}
+    for place, one in enumerate(contrasts):
+        task = one.task if isinstance(one, Difference) else ""
+        families.setdefault((task, one.metric), []).append(place)
+    adjusted = list(contrasts)
+    for places in families.values():
+        if len(places) > 1:
+            p_values = holm([contrasts[place].p_value for place in places])
+            for place, p_value in zip(places, p_values, strict=True):
+                adjusted[place] = contrasts[place].model_copy(update={"adjusted_p": p_value})
+    return adjusted
 
 
 def _differences(table: Table, baseline: str) -> Iterable[Difference]:
@@ -47,21 +100,36 @@ def _differences(table: Table, baseline: str) -> Iterable[Difference]:
             continue
         against = row[baseline]
         for name, measure in row.items():
-            if name == baseline:
-                continue
-            if (
-                measure.values.keys() != against.values.keys()
-                or measure.origin.data_digest != against.origin.data_digest
-            ):
-                raise EvaluationError(
-                    f"tasks.{task}.data",
-                    f"{name} and {baseline} were measured on different problems",
-                    "run generate and grade again for this request",
-                )
-            estimate = paired_estimate(
-                [measure.values[p] for p in against.values], list(against.values.values()), measure.bounds
-            )
-            yield _difference(name, baseline, task, metric, measure.better, estimate)
+            if name != baseline:
+                estimate = paired_estimate(*_paired(measure, against), measure.bounds)
+                yield Difference(task=task, **_contrast(name, baseline, metric, measure.better, estimate))
+
+
+def _paired(measure: Measure, against: Measure) -> tuple[list[float], list[float]]:
+    """The values of both for the same problems in the same order."""
+    if measure.values.keys() != against.values.keys() or measure.origin.data_digest != against.origin.data_digest:
+        raise EvaluationError(
+            f"tasks.{measure.origin.task}.data",
+            f"{measure.origin.subject} and {against.origin.subject} were measured on different problems",
+            "run generate and grade again for this request",
+        )
+    return [measure.values[problem] for problem in against.values], list(against.values.values())
+
+
+def _mean_differences(table: Table, request: EvalRequest) -> Iterable[MeanDifference]:
+    """Each subject against the baseline over all tasks with a share right, where there are several of them."""
+    rows = [row for (_, metric), row in table.items() if metric.partition("@")[0] == MEAN]
+    for subject in request.subjects:
+        both = [row for row in rows if subject.name in row and request.baseline in row]
+        if subject.name == request.baseline or len(both) < 2:
+            continue
+        sides = [_paired(row[subject.name], row[request.baseline]) for row in both]
+        parts = [paired_estimate(*side, SHARE) for side in sides]
+        gaps = [[left - right for left, right in zip(*side, strict=True)] for side in sides]
+        estimate = mean_of_differences(parts, gaps)
+        better = both[0][subject.name].better
+        tasks = [row[subject.name].origin.task for row in both]
+        yield MeanDifference(tasks=tasks, **_contrast(subject.name, request.baseline, MEAN, better, estimate))
 
 
 def _group_scores(table: Table, subjects: Sequence[EvalSubject]) -> Iterable[GroupScore]:
@@ -96,11 +164,11 @@ def _group_differences(table: Table, request: EvalRequest) -> Iterable[Differenc
             for group, repeats in groups.items():
                 # It was not trained anew for each repeat: it is a fixed level here.
                 estimate = repeats_estimate(list(repeats.values()), [level] * len(repeats))
-                yield _difference(group, name, task, metric, better, estimate)
+                yield Difference(task=task, **_contrast(group, name, metric, better, estimate))
         for other, group in combinations(groups, 2):
             subject, baseline = (other, group) if group == home else (group, other)
             estimate = _between(groups[subject], groups[baseline])
-            yield _difference(subject, baseline, task, metric, better, estimate)
+            yield Difference(task=task, **_contrast(subject, baseline, metric, better, estimate))
 
 
 def _between(left: dict[str, float], right: dict[str, float]) -> PairedEstimate:
@@ -124,9 +192,8 @@ def _value(measure: Measure) -> float:
     return sum(measure.values.values()) / len(measure.values)
 
 
-def _difference(
-    subject: str, baseline: str, task: str, metric: str, better: Better, estimate: PairedEstimate
-) -> Difference:
+def _contrast(subject: str, baseline: str, metric: str, better: Better, estimate: PairedEstimate) -> dict[str, Any]:
+    """The fields that differences of every kind share."""
     shown = (
         estimate.ci_low is not None and estimate.ci_high is not None and not estimate.ci_low <= 0 <= estimate.ci_high
     )
@@ -136,10 +203,8 @@ def _difference(
         verdict = "different"
     else:
         verdict = "better" if (estimate.difference > 0) == (better == "higher") else "worse"
-    return Difference.model_validate(
-        {
-            "subject": subject, "baseline": baseline, "task": task, "metric": metric, "better": better,
-            "difference": estimate.difference, "ci_low": estimate.ci_low, "ci_high": estimate.ci_high,
-            "p_value": estimate.p_value, "detectable": estimate.detectable, "pairs": estimate.pairs, "verdict": verdict,
-        }
-    )  # fmt: skip
+    return {
+        "subject": subject, "baseline": baseline, "metric": metric, "better": better,
+        "difference": estimate.difference, "ci_low": estimate.ci_low, "ci_high": estimate.ci_high,
+        "p_value": estimate.p_value, "detectable": estimate.detectable, "pairs": estimate.pairs, "verdict": verdict,
+    }  # fmt: skip

@@ -86,6 +86,15 @@ class Grade(_Json):
     """EvalPlus: the verdict on the base tests alone; `verdict` is that on base and plus tests."""
 
 
+@dataclass(frozen=True)
+class Votes(_Json):
+    """Which answers to one problem mean the same."""
+
+    problem: str
+    classes: list[int | None]
+    """A class for each sample, in their order; None for one without an answer."""
+
+
 def wanted_samples(problem_ids: Sequence[str], samples: int) -> list[SampleId]:
     """Every sample of an evaluation in drawing order: problem after problem."""
     return [(problem, sample) for problem in problem_ids for sample in range(samples)]

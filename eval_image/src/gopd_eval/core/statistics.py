@@ -2,7 +2,8 @@
 
 The unit is the problem: several answers to one problem are one observation, their mean (clustering by problem; Miller
 2024, "Adding Error Bars to Evals", arXiv 2411.00640, sections 2 and 3). Two subjects are compared on the same problems,
-by the differences of those means (ibid., section 4). Nothing here knows what was measured.
+by the differences of those means (ibid., section 4). Nothing here knows what was measured. How well the intervals keep
+their word is measured by `benchmarks/statistics_coverage.py`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
 POWER = 0.8
@@ -166,17 +167,3 @@ def sign_flip_p(differences: Vector | Sequence[float]) -> float:
         hits += int(np.count_nonzero(np.abs(signs @ observed) >= bar))
         drawn += rows
     return (1 + hits) / (1 + DRAWS)
-
-
-def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased chance that k of the drawn answers hold a right one: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021).
-
-    Raises ValueError when k exceeds the samples.
-    """
-    if not 1 <= k <= samples:
-        raise ValueError(f"pass@{k} needs at least {k} samples, there are {samples}")
-    wrong = samples - correct
-    if wrong < k:
-        return 1.0
-    chosen = gammaln(wrong + 1) - gammaln(wrong - k + 1) - gammaln(samples + 1) + gammaln(samples - k + 1)
-    return float(-np.expm1(chosen))

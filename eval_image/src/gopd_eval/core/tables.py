@@ -6,7 +6,7 @@ It decides which numbers stand where and how many digits they have. How tables a
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gopd_api.reports import Comparison, Difference, Score
+from gopd_api.reports import Comparison, Difference, MeanDifference, MeanScore, Score
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,11 @@ class TextTable:
 
 
 def comparison_tables(comparison: Comparison) -> list[TextTable]:
-    """Scores of every task, differences from the baseline, groups and their differences; empty tables are left out."""
+    """Scores of every task, their means, differences from the baseline, groups; empty tables are left out."""
     tables = [_scores(task, comparison) for task in _unique(score.task for score in comparison.scores)]
+    tables.append(_means(comparison.means))
     against = f"Differences from {comparison.baseline}, paired by problem"
-    tables.append(_differences(against, comparison.differences, "problems"))
+    tables.append(_differences(against, [*comparison.differences, *comparison.mean_differences], "problems"))
     tables.append(_groups(comparison))
     tables.append(_differences("Differences between groups of repeats", comparison.group_differences, "repeats"))
     return [table for table in tables if table.rows]
@@ -60,7 +61,7 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def _scores(task: str, comparison: Comparison) -> TextTable:
-    scores = [score for score in comparison.scores if score.task == task]
+    scores = [score for score in comparison.scores if score.task == task and score.headline]
     metrics = _unique(score.metric for score in scores)
     found = {(score.subject, score.metric): score for score in scores}
     counted = any(score.counts for score in scores)
@@ -71,11 +72,16 @@ def _scores(task: str, comparison: Comparison) -> TextTable:
             [subject, *cells, *([_counts([found[subject, m] for m in metrics if (subject, m) in found])] * counted)]
         )
     columns = ["subject", *metrics, *(["verdicts"] * counted)]
-    return TextTable(f"{task}: {scores[0].problems} problems, 95 % intervals clustered by problem", columns, rows)
+    return TextTable(
+        f"{task}: {scores[0].problems} problems, 95 % intervals clustered by problem, ± rerun error", columns, rows
+    )
 
 
 def _cell(score: Score | None) -> str:
-    return "" if score is None else interval(score.value, score.ci_low, score.ci_high)
+    if score is None:
+        return ""
+    rerun = "" if score.rerun_error is None or score.better == "neither" else f" ±{number(score.rerun_error)}"
+    return interval(score.value, score.ci_low, score.ci_high) + rerun
 
 
 def _counts(scores: Iterable[Score]) -> str:
@@ -86,16 +92,30 @@ def _counts(scores: Iterable[Score]) -> str:
     return ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in found.items() if number)
 
 
-def _differences(title: str, differences: Iterable[Difference], unit: str) -> TextTable:
+def _means(means: Iterable[MeanScore]) -> TextTable:
+    rows = [
+        [m.subject, ", ".join(m.tasks), m.metric, interval(m.value, m.ci_low, m.ci_high), _optional(m.rerun_error)]
+        for m in means
+    ]
+    title = "Means over tasks, each task counting once, 95 % intervals"
+    return TextTable(title, ["subject", "tasks", "metric", "mean", "rerun error"], rows)
+
+
+def _differences(title: str, differences: Iterable[Difference | MeanDifference], unit: str) -> TextTable:
     rows = [
         [
-            d.subject, d.baseline, d.task, d.metric, interval(d.difference, d.ci_low, d.ci_high), _optional(d.p_value),
-            _optional(d.detectable), str(d.pairs), d.verdict,
+            d.subject, d.baseline, task_of(d), d.metric, interval(d.difference, d.ci_low, d.ci_high),
+            _optional(d.p_value), _optional(d.adjusted_p), _optional(d.detectable), str(d.pairs), d.verdict,
         ]
         for d in differences
     ]  # fmt: skip
-    columns = ["", "minus", "task", "metric", "difference [95 %]", "p", "detectable", unit, "verdict"]
+    columns = ["", "minus", "task", "metric", "difference [95 %]", "p", "p (Holm)", "detectable", unit, "verdict"]
     return TextTable(title, columns, rows)
+
+
+def task_of(difference: Difference | MeanDifference) -> str:
+    """What a difference was measured on, in words."""
+    return difference.task if isinstance(difference, Difference) else f"mean of {len(difference.tasks)} tasks"
 
 
 def _optional(value: float | None) -> str:

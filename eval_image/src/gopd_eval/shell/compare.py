@@ -16,6 +16,7 @@ from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.grade import measure_all
 from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.publish import publish
+from gopd_eval.shell.setting import read_setting
 
 WIDTH_WITHOUT_TERMINAL = 200
 
@@ -24,7 +25,7 @@ def compare(request: EvalRequest, watch: Watch, console: Console | None = None) 
     """Write, print and publish the comparison of the request's subjects."""
     measures = list(measure_all(request, watch))
     watch.at("comparing")
-    comparison = compare_subjects(request, measures)
+    comparison = compare_subjects(request, measures, read_setting(request, measures))
     write_atomically(Path(request.paths.comparison), comparison.to_json(), "paths.comparison")
     print_tables(comparison, console or Console())
     publish(request, comparison)

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest, EvalTask
+from gopd_eval.core.comparison import mean_scores
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.grading import GRADER_VERSION, grade_sample
 from gopd_eval.core.index import Entry
-from gopd_eval.core.measures import Measure, Origin, divergence_measures, math_measures
+from gopd_eval.core.measures import NO_CLASSES, Measure, Origin, divergence_measures, graded_measures, math_grader
 from gopd_eval.core.problems import Problem
 from gopd_eval.core.samples import Divergence, Grade, Record, Sample, samples_digest, wanted_samples
 from gopd_eval.core.subjects import check_subjects
@@ -23,7 +24,9 @@ from gopd_eval.shell.data import check_data, read_index, read_problems
 from gopd_eval.shell.equality import EqualityProcess
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
+from gopd_eval.shell.setting import read_setting
 from gopd_eval.shell.store import RecordFile, read_records
+from gopd_eval.shell.votes import answer_classes
 
 R = TypeVar("R", bound=Record)
 LIBRARY = "math-verify"
@@ -39,6 +42,8 @@ def grade(request: EvalRequest, watch: Watch) -> EvalReport:
         reason="Completed",
         seconds=round(time.monotonic() - started, 3),
         scores=[measure.score() for measure in measures],
+        means=mean_scores(measures),
+        setting=read_setting(request, measures),
     )
     write_atomically(Path(request.paths.report), report.to_json(), "paths.report")
     watch.at("finished")
@@ -95,7 +100,11 @@ class _Grader:
                     file.append([grade_sample(sample, right[sample.problem], self._task.preset, equality.compare)])
                     self._watch.advance(1)
             grades = self._complete(file.records, "grades")
-        return math_measures(self._origin(), grades, self._task.samples, self._task.preset, library)
+        preset, samples, folder = self._task.preset, self._task.samples, self._store / "classes" / key
+        classes = (
+            NO_CLASSES if samples == 1 else answer_classes(folder, grades, right, preset, equality.compare, self._watch)
+        )
+        return graded_measures(self._origin(), grades, samples, math_grader(preset, library), classes)
 
     def divergence(self) -> list[Measure]:
         """The measures made of the divergences that `generate` computed."""

@@ -32,7 +32,7 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
 def show_scores(console: Console, scores: Sequence[Score]) -> None:
     """One table a task: a row for each subject, a column for each metric that has a better side."""
     for task in dict.fromkeys(score.task for score in scores):
-        chosen = [score for score in scores if score.task == task and score.better != "neither"]
+        chosen = [one for one in scores if one.task == task and one.better != "neither" and one.headline]
         if not chosen:
             continue
         metrics = list(dict.fromkeys((score.metric, score.better) for score in chosen))
@@ -51,13 +51,15 @@ def show_differences(console: Console, differences: Sequence[Difference], title:
     if not chosen:
         return
     title, columns, cells = _measured(title, chosen)
-    table = _table(["subject − baseline", *columns, "difference", "p", "verdict"])
+    several = any(one.adjusted_p is not None for one in chosen)
+    table = _table(["subject − baseline", *columns, "difference", "p", *["p (Holm)"] * several, "verdict"])
     for one in chosen:
         verdict: str = one.verdict
         if verdict == "no difference shown" and one.detectable is not None:
             verdict = f"{verdict} (would show {one.detectable:.2g})"
         difference = _interval(one.difference, one.ci_low, one.ci_high, signed=True)
-        table.add_row(f"{one.subject} − {one.baseline}", *cells(one), difference, _p(one.p_value), verdict)
+        adjusted = [_p(one.adjusted_p)] * several
+        table.add_row(f"{one.subject} − {one.baseline}", *cells(one), difference, _p(one.p_value), *adjusted, verdict)
     _print(console, title, table)
 
 
