@@ -12,13 +12,14 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-vers
 PACKAGES := crds tracking operator trainer_image eval_image
 SLOW := $(wildcard tests/trainer tests/e2e)
 ON_API_SERVER := $(wildcard tests/apiserver)
+ON_CLUSTER := tests/e2e/cluster
 WORKDIR ?= runs
 # Threads that wait for each other sleep: spinning ones make two threads on busy cores many times slower than one.
 export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(PYTHON) -m pytest
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the comparison
 	TQDM_DISABLE=1 $(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
@@ -33,7 +34,16 @@ test-api: .venv/dev.stamp ## run the tests on a real API server (minutes; needs 
 	$(PYTEST) $(or $(ON_API_SERVER),$(error tests/apiserver is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
 
 test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (minutes)
-	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
+	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) --ignore=$(ON_CLUSTER) $(PYTEST_OPTIONS)
+
+e2e: .venv/dev.stamp ## run the tests on a whole Kubernetes of one node (needs root on Linux, or KUBECONFIG of a kind cluster)
+	$(PYTEST) $(ON_CLUSTER) $(PYTEST_OPTIONS)
+
+cluster: .venv/dev.stamp ## bring up that Kubernetes, print its KUBECONFIG; it stays until make cluster-down
+	@$(PYTHON) -m tests.cluster.node up
+
+cluster-down: .venv/dev.stamp ## take it away: nothing of it stays running, mounted or routed
+	@$(PYTHON) -m tests.cluster.node down
 
 cluster-api: .venv/dev.stamp ## bring up an API server with the CRDs, print its KUBECONFIG, stay until Ctrl-C
 	@$(PYTHON) -m tests.cluster
@@ -78,4 +88,4 @@ clean: ## remove environments and caches; keeps runs
 	$(UV) pip install --quiet $(IN_VENV) --no-deps --require-hashes -r requirements/demo.txt
 	@touch $@
 
-.PHONY: help demo test test-unit test-api test-trainer cluster-api check format generate lock install clean
+.PHONY: help demo test test-unit test-api test-trainer e2e cluster cluster-down cluster-api check format generate lock install clean

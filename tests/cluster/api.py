@@ -67,11 +67,19 @@ class Api:
     server: str
     token: str
     authority: Path
+    certificate: tuple[Path, Path] | None = None
+    """Certificate and key of a client that has no token."""
     pool: urllib3.PoolManager = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        certificate, key = map(str, self.certificate) if self.certificate else (None, None)
         self.pool = urllib3.PoolManager(
-            maxsize=16, ca_certs=str(self.authority), cert_reqs="CERT_REQUIRED", retries=False
+            maxsize=16,
+            ca_certs=str(self.authority),
+            cert_reqs="CERT_REQUIRED",
+            cert_file=certificate,
+            key_file=key,
+            retries=False,
         )
 
     def request(
@@ -161,7 +169,8 @@ class Api:
         return f"{self.server}{path}{'?' if query else ''}{urlencode(query)}"
 
     def _headers(self, media: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}", "Content-Type": media, "Accept": "application/json"}
+        token = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**token, "Content-Type": media, "Accept": "application/json"}
 
 
 def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from tests.cluster import downloads, go_modules
 from tests.cluster.downloads import Release
 from tests.cluster.go_modules import Command
 
-KUBERNETES, ETCD, HELM, KUBERAY = "1.34.4", "3.6.10", "3.22.0", "1.6.2"
+KUBERNETES, ETCD, HELM, KUBERAY, COREDNS = "1.34.4", "3.6.10", "3.22.0", "1.6.2", "1.14.5"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
 CRDS = {
     "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
@@ -80,6 +80,13 @@ def _helm() -> Program:
     return Program("helm", HELM, command, release)
 
 
+def _coredns() -> Program:
+    folder = f"https://github.com/coredns/coredns/releases/download/v{COREDNS}"
+    archive = f"coredns_{COREDNS}_linux_{_architecture()}.tgz"
+    release = Release(f"{folder}/{archive}", f"{folder}/{archive}.sha256", member="coredns")
+    return Program("coredns", COREDNS, Command("github.com/coredns/coredns", f"v{COREDNS}"), release)
+
+
 PROGRAMS = {
     program.name: program
     for program in (
@@ -89,8 +96,14 @@ PROGRAMS = {
         _kubernetes("kubectl"),
         _helm(),
         Program("kuberay-operator", KUBERAY, Command(KUBERAY_MODULE, f"v{KUBERAY}"), None),
+        _kubernetes("kube-scheduler"),
+        _kubernetes("kubelet"),
+        _kubernetes("kube-proxy"),
+        _coredns(),
     )
 }
+NODE = ("kuberay-operator", "kube-scheduler", "kubelet", "kube-proxy", "coredns")
+"""What only the cluster with a node needs."""
 
 
 def cache() -> Path:
@@ -113,6 +126,16 @@ def program(name: str) -> Path:
             )
         )
         _obtain(target, sources)
+    return target
+
+
+def pause() -> Path:
+    """The process that holds a pod's namespaces, from its source beside the node."""
+    source = Path(__file__).with_name("node") / "pause.go"
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:10]
+    target = cache() / f"pause-{digest}" / "pause"
+    if not target.exists():
+        _obtain(target, [("build pause.go", lambda path: go_modules.build_file(source, path))])
     return target
 
 
@@ -203,8 +226,12 @@ def say(line: str) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Obtain programs ahead of the tests: all but the KubeRay operator unless named."""
-    for name in names or [name for name in PROGRAMS if name != "kuberay-operator"]:
+    """Obtain programs ahead of the tests: those that are named, else all but those of the node; `node` names these."""
+    wanted = names or [name for name in PROGRAMS if name not in NODE]
+    if "node" in wanted:
+        say(str(pause()))
+        wanted = [*(name for name in wanted if name != "node"), *NODE]
+    for name in wanted:
         say(f"{name}: {program(name)}")
     for path in ray_definitions():
         say(str(path))

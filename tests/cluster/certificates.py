@@ -1,4 +1,4 @@
-"""The keys of a test cluster: an authority, the API server's certificate for loopback, the key of service accounts.
+"""The keys of a test cluster: an authority, the API server's certificate, the key of service accounts.
 
 Decides what is in them; nothing else reads or makes keys.
 """
@@ -13,13 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NAMES = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+SERVICE = "10.96.0.1"
+"""The address of the Service `kubernetes`, which pods use."""
 
 
-def write(folder: Path) -> None:
-    """Write ca.crt, server.crt, server.key and accounts.key."""
+def write(folder: Path, address: str = "127.0.0.1") -> None:
+    """Write ca.crt, server.crt, server.key and accounts.key, for an API server at an address."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("gopd-tests", authority_key, "gopd-tests", authority_key, authority=True)
-    server = _certificate("kube-apiserver", server_key, "gopd-tests", authority_key, authority=False)
+    authority = _certificate("gopd-tests", authority_key, "gopd-tests", authority_key, [])
+    server = _certificate("kube-apiserver", server_key, "gopd-tests", authority_key, [address, SERVICE])
     (folder / "ca.crt").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     (folder / "server.crt").write_bytes(server.public_bytes(serialization.Encoding.PEM))
     for name, key in (("server.key", server_key), ("accounts.key", ec.generate_private_key(ec.SECP256R1()))):
@@ -33,10 +35,19 @@ def write(folder: Path) -> None:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, *, authority: bool
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    serves: list[str],
 ) -> x509.Certificate:
+    """One that serves no address is an authority."""
     now = datetime.datetime.now(datetime.UTC)
-    addresses = [x509.DNSName(name) for name in NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    authority = not serves
+    addresses = [
+        *(x509.DNSName(name) for name in NAMES),
+        *(x509.IPAddress(ipaddress.ip_address(one)) for one in serves),
+    ]
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))

@@ -4,11 +4,8 @@ Decides how they are started, when they are ready, and how one gets in. There is
 as they are until a test moves them. What is installed into it besides CRDs is the tests' business.
 """
 
-import json
-import os
 import secrets
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.cluster import binaries, certificates
+from tests.cluster.access import Access
 from tests.cluster.api import CUSTOM_KINDS, NAMESPACES, SERVICE_ACCOUNTS, Api, ApiError
 from tests.cluster.processes import Died, Process, clear, new_folder
 from urllib3.exceptions import HTTPError
@@ -38,20 +36,27 @@ def own_definitions() -> list[Path]:
     return sorted((ROOT / "crds").glob("*.yaml"))
 
 
-class ControlPlane:
+class ControlPlane(Access):
     """A running control plane. Use it as a context: leaving it ends every process and removes every file."""
 
-    def __init__(self, definitions: Iterable[Path] | None = None) -> None:
+    address = "127.0.0.1"
+    """Where the API server listens."""
+    process: type[Process] = Process
+    controllers_wanted = CONTROLLERS
+    flags: tuple[str, ...] = ("--endpoint-reconciler-type=none",)
+    """Further flags of the API server."""
+
+    def __init__(self, definitions: Iterable[Path] | None = None, folder: Path | None = None) -> None:
         """`definitions`: files with one CRD each; by default this project's and KubeRay's."""
         self.definitions = None if definitions is None else list(definitions)
-        self.folder = new_folder()
-        self.port, self._etcd_port, self._peer_port, self._controllers_port = free_ports(4)
-        self.server = f"https://127.0.0.1:{self.port}"
-        self.authority = self.folder / "ca.crt"
+        self.folder = folder or new_folder()
+        self.port, self.etcd_port, self.peer_port, self.controllers_port = free_ports(4)
+        self.server = f"https://{self.address}:{self.port}"
         self.token = secrets.token_hex(16)
+        self.authority = self.folder / "ca.crt"
         self.admin_kubeconfig = self.folder / "admin.kubeconfig"
         self.etcd, self.api_server, self.controllers = (
-            Process(name, self.folder) for name in ("etcd", "kube-apiserver", "kube-controller-manager")
+            self.process(name, self.folder) for name in ("etcd", "kube-apiserver", "kube-controller-manager")
         )
 
     def __enter__(self) -> Self:
@@ -70,7 +75,7 @@ class ControlPlane:
         if definitions is None:
             definitions = [*own_definitions(), *binaries.ray_definitions()]
         try:
-            certificates.write(self.folder)
+            certificates.write(self.folder, self.address)
             (self.folder / "tokens.csv").write_text(f'{self.token},admin,admin,"system:masters"\n')
             self.kubeconfig(self.token, self.admin_kubeconfig)
             self.api = Api(self.server, self.token, self.authority)
@@ -98,9 +103,9 @@ class ControlPlane:
         self.api_server.start(
             [
                 binaries.program("kube-apiserver"),
-                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
-                "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1",
+                f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
+                f"--bind-address={self.address}",
+                f"--advertise-address={self.address}",
                 f"--secure-port={self.port}",
                 f"--cert-dir={folder}",
                 f"--tls-cert-file={folder}/server.crt",
@@ -111,10 +116,10 @@ class ControlPlane:
                 f"--service-account-signing-key-file={folder}/accounts.key",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 "--service-cluster-ip-range=10.96.0.0/16",
-                "--endpoint-reconciler-type=none",
                 "--allow-privileged=true",
                 "--event-ttl=24h",
                 "--profiling=false",
+                *self.flags,
             ]
         )
         wait_until("the API server", self.answers, self.api_server)
@@ -137,63 +142,6 @@ class ControlPlane:
             return self.api.request("GET", "/readyz", timeout=5)["text"] == "ok"
         except (ApiError, HTTPError):
             return False
-
-    # ---- getting in
-
-    def kubeconfig(self, token: str, target: Path, server: str = "") -> Path:
-        """Write a kubeconfig for a bearer token, as JSON, which is YAML; by default straight to the API server."""
-        cluster = {"server": server or self.server, "certificate-authority": str(self.authority)}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "tests", "cluster": cluster}],
-            "users": [{"name": "tests", "user": {"token": token}}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
-            "current-context": "tests",
-        }
-        target.touch(mode=0o600)
-        target.write_text(json.dumps(document, indent=1))
-        return target
-
-    def account_token(self, namespace: str, account: str, seconds: int = 86400) -> str:
-        """A token of a ServiceAccount, by TokenRequest."""
-        path = SERVICE_ACCOUNTS.path(namespace, account, "token")
-        return str(self.api.request("POST", path, {"spec": {"expirationSeconds": seconds}})["status"]["token"])
-
-    def account_kubeconfig(self, namespace: str, account: str, server: str = "") -> Path:
-        """A kubeconfig of a ServiceAccount, with its rights and no others."""
-        target = self.folder / f"{namespace}-{account}-{secrets.token_hex(3)}.kubeconfig"
-        return self.kubeconfig(self.account_token(namespace, account), target, server)
-
-    def account_api(self, namespace: str, account: str) -> Api:
-        """A client with a ServiceAccount's rights."""
-        return Api(self.server, self.account_token(namespace, account), self.authority)
-
-    def kubectl(
-        self, *words: str | Path, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl, as admin by default. With `check`, a failure is an AssertionError that holds its words."""
-        return self._command("kubectl", words, stdin, check=check, kubeconfig=kubeconfig)
-
-    def helm(
-        self, *words: str | Path, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run Helm, as admin by default, with caches and configuration of its own."""
-        return self._command("helm", words, stdin, check=check, kubeconfig=kubeconfig)
-
-    def _command(
-        self, name: str, words: tuple[str | Path, ...], stdin: str | None, *, check: bool, kubeconfig: Path | None
-    ) -> subprocess.CompletedProcess[str]:
-        homes = {f"HELM_{kind}_HOME": f"{self.folder}/helm-{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
-        homes["KUBECACHEDIR"] = f"{self.folder}/discovery"
-        command = [str(binaries.program(name)), *map(str, words)]
-        environment = {**os.environ, **homes, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)}
-        ended = subprocess.run(
-            command, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
-        if check and ended.returncode:
-            raise AssertionError(f"{name} {' '.join(map(str, words))}: {ended.stderr or ended.stdout}")
-        return ended
 
     # ---- what is in it
 
@@ -227,7 +175,7 @@ class ControlPlane:
     # ---- the other two
 
     def _start_etcd(self, program: Path) -> None:
-        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
+        client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.peer_port}"
         self.etcd.start(
             [
                 program,
@@ -248,14 +196,14 @@ class ControlPlane:
                 program,
                 f"--kubeconfig={self.admin_kubeconfig}",
                 "--bind-address=127.0.0.1",
-                f"--secure-port={self._controllers_port}",
+                f"--secure-port={self.controllers_port}",
                 f"--cert-dir={self.folder}",
                 f"--tls-cert-file={self.folder}/server.crt",
                 f"--tls-private-key-file={self.folder}/server.key",
                 f"--service-account-private-key-file={self.folder}/accounts.key",
                 f"--root-ca-file={self.folder}/ca.crt",
                 "--leader-elect=false",
-                f"--controllers={CONTROLLERS}",
+                f"--controllers={self.controllers_wanted}",
                 "--kube-api-qps=500",
                 "--kube-api-burst=1000",
                 "--concurrent-job-syncs=10",

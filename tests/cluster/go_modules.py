@@ -51,6 +51,11 @@ def build(command: Command, target: Path) -> None:
     print(f"{target.name}: built in {time.monotonic() - started:.0f} s")
 
 
+def build_file(source: Path, target: Path) -> None:
+    """Build a program of one file that needs nothing but Go itself. Raises Failed with Go's last lines."""
+    _go(source.parent, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(target), str(source))
+
+
 def source(module: str, version: str) -> Path:
     """The folder of a module's sources. Raises Failed."""
     return Path(_downloaded(module, version)["Dir"])

@@ -30,6 +30,9 @@ def _die_with_parent() -> None:
 class Process:
     """One process with its log, in the folder of its cluster."""
 
+    tied = True
+    """Whether the kernel ends it when its parent dies."""
+
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name, self.folder = name, folder
         self.log, self.pid_file = folder / f"{name}.log", folder / f"{name}.pid"
@@ -50,7 +53,7 @@ class Process:
                 cwd=self.folder,
                 env=None if self.environment is None else dict(self.environment),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock and no allocation
+                preexec_fn=_die_with_parent if self.tied else None,  # noqa: PLW1509 - one system call, no lock
             )
         self.pid_file.write_text(str(self.child.pid))
 

@@ -1,0 +1,172 @@
+"""The end of the node: everything that it put on the machine is taken away, whatever state it was left in.
+
+Decides what belongs to the node: what its pid files name, what runs in its cgroup or under its containerd, what is
+mounted below its folder, its bridge, its tables. Nothing else is touched; what was there before is as it was before.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.cluster.node import network
+from tests.cluster.node.daemons import Daemon, eventually, started
+from tests.cluster.node.place import CGROUPS, GROUP, TABLES, Place
+from tests.cluster.processes import Died
+
+SETTINGS = (
+    "net/ipv4/ip_forward",
+    "net/bridge/bridge-nf-call-iptables",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+"""Settings of the kernel that Kubernetes changes."""
+LEFTOVERS = (Path("/var/log/containers"), Path("/var/lib/cni"), Path("/var/lib/kubelet"), Path("/run/containerd"))
+"""Folders that programs make outside the node's own, with no option against it."""
+ENDING_WITHIN = 30.0
+
+
+def remember(place: Place) -> None:
+    """Write down how the machine is, before anything is changed."""
+    settings = {name: path.read_text() for name in SETTINGS if (path := Path("/proc/sys") / name).exists()}
+    folders = [str(folder) for folder in LEFTOVERS if folder.exists()]
+    place.before.write_text(json.dumps({"settings": settings, "folders": folders}))
+
+
+def leave(place: Place) -> None:
+    """Take everything away. Raises Died with what would not go; a second call goes on from there."""
+    if not place.folder.exists():
+        return
+    for name in ("kubelet", "kube-scheduler", "kube-proxy", "kube-controller-manager"):
+        Daemon(name, place.folder).stop()
+    end_containers(place)
+    for name in ("containerd", "kube-apiserver", "etcd"):
+        Daemon(name, place.folder).stop(10)
+    _remove_tables()
+    network.remove_bridge()
+    unmount(place.folder)
+    _remove_groups()
+    _restore(place)
+    if left := mounts_below(place.folder):
+        raise Died(f"still mounted: {', '.join(map(str, left))}; end what uses it, then `make cluster-down` again")
+    shutil.rmtree(place.folder)
+
+
+def end_containers(place: Place) -> None:
+    """Kill every process in the node's group, then the shims that containerd left with them."""
+
+    def ended() -> bool:
+        found = [*group_processes(), *shims(place)]
+        for pid in found:
+            _kill(pid)
+        return not found
+
+    if not eventually(ended, ENDING_WITHIN):
+        raise Died(f"processes {', '.join(map(str, group_processes()))} of pods do not end")
+
+
+def group_processes() -> list[int]:
+    """Processes that run in the node's cgroup, in any hierarchy."""
+    found: set[int] = set()
+    for group in groups():
+        for path in group.rglob("cgroup.procs"):
+            try:
+                found |= {int(line) for line in path.read_text().split()}
+            except OSError:  # the group went meanwhile, or holds threads only
+                continue
+    return sorted(pid for pid in found if started(pid))
+
+
+def groups() -> list[Path]:
+    """The node's cgroup in each hierarchy."""
+    folders = [CGROUPS / GROUP, *(hierarchy / GROUP for hierarchy in CGROUPS.glob("*") if hierarchy.is_dir())]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def shims(place: Place) -> list[int]:
+    """containerd's shims of this node: they name its socket."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # ended meanwhile
+            continue
+        if words and words[0].endswith(b"containerd-shim-runc-v2") and str(place.socket).encode() in words:
+            found.append(int(folder.name))
+    return found
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """Mount points below a folder, the deepest first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+    below = [point for point in points if point.is_relative_to(folder)]
+    return sorted(below, key=lambda point: len(point.parts), reverse=True)
+
+
+def unmount(folder: Path) -> None:
+    """Unmount everything below a folder; what is busy is detached and goes with its last user."""
+    for _ in range(3):
+        for point in mounts_below(folder):
+            subprocess.run(["umount", "--lazy", str(point)], capture_output=True, check=False)
+
+
+def make_groups() -> None:
+    """The node's cgroup, in each hierarchy, with the processors of the machine."""
+    unified = CGROUPS / "cgroup.controllers"
+    if unified.exists():
+        wanted = " ".join(f"+{name}" for name in unified.read_text().split())
+        (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+        (CGROUPS / GROUP).mkdir(exist_ok=True)
+        return
+    for hierarchy in CGROUPS.iterdir():
+        if (hierarchy / "tasks").exists():
+            group = hierarchy / GROUP
+            group.mkdir(exist_ok=True)
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                if (hierarchy / name).exists():
+                    (group / name).write_text((hierarchy / name).read_text())
+
+
+def _remove_groups() -> None:
+    for group in groups():
+        folders = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+        for folder in [*folders, group]:
+            for _ in range(20):
+                try:
+                    folder.rmdir()
+                    break
+                except OSError:  # a process that was killed is still on its way out
+                    time.sleep(0.1)
+
+
+def _remove_tables() -> None:
+    for table in TABLES:
+        subprocess.run(["nft", "delete", "table", *table.split()], capture_output=True, check=False)
+
+
+def _restore(place: Place) -> None:
+    before = json.loads(place.before.read_text()) if place.before.exists() else {"settings": {}, "folders": []}
+    for name, value in before["settings"].items():
+        path = Path("/proc/sys") / name
+        if path.read_text() != value:
+            path.write_text(value)
+    if place.before.exists():
+        for folder in LEFTOVERS:
+            if str(folder) not in before["folders"]:
+                unmount(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

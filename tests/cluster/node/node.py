@@ -1,0 +1,75 @@
+"""A Kubernetes of one node on this machine: brought up, taken up again by a later command, taken away.
+
+Decides the order. It lasts until it is taken away: `make cluster` and the tests may use it one after the other.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tests.cluster import binaries
+from tests.cluster.node import leaving, network, preflight, services
+from tests.cluster.node.kubernetes import NodePlane, Workers
+from tests.cluster.node.place import Place
+from tests.cluster.node.runtime import Runtime
+
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm", *binaries.NODE)
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Node:
+    """The node of this machine."""
+
+    def __init__(self, place: Place | None = None) -> None:
+        self.place = place or Place()
+        self.runtime = Runtime(self.place)
+        self.plane = NodePlane(self.place)
+        self.workers = Workers(self.plane)
+
+    @classmethod
+    def running(cls, place: Place | None = None) -> "Node | None":
+        """The node that an earlier command brought up, if it is whole; None otherwise."""
+        node = cls(place)
+        if not node.place.state.exists():
+            return None
+        node.plane.recall()
+        daemons = (node.runtime.daemon, node.plane.etcd, node.plane.api_server, node.workers.kubelet)
+        return node if all(daemon.running for daemon in daemons) and node.workers.ready() else None
+
+    def up(self, images: Mapping[str, Path] = EMPTY, mounts: Mapping[Path, str] = EMPTY) -> None:
+        """Bring it up, with these images (docker-archives) and with mounts that every container gets.
+
+        Raises Lacking before anything is changed; a failure later takes everything away again.
+        """
+        preflight.prepare(self.place)
+        for name in PROGRAMS:
+            binaries.program(name)
+        self.place.folder.mkdir(mode=0o711)
+        try:
+            leaving.remember(self.place)
+            self._start(images, mounts)
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """Take it away, whatever is left of it."""
+        leaving.leave(self.place)
+
+    def _start(self, images: Mapping[str, Path], mounts: Mapping[Path, str]) -> None:
+        self.place.volumes.mkdir()
+        leaving.make_groups()
+        network.make_bridge()
+        self.runtime.start(mounts)
+        self.plane.start()
+        self.plane.remember()
+        services.publish_api_server(self.plane)
+        services.install(self.plane)
+        self.workers.start()
+        for name, path in images.items():
+            binaries.say(f"importing {name}")
+            self.runtime.load(path)
+        self.workers.check()
+        services.wait(self.plane)
