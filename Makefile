@@ -10,6 +10,10 @@ IN_VENV := --python $(PYTHON)
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 PACKAGES := crds tracking operator trainer_image eval_image
+OUR_NAMES := gopd-api gopd-tracking gopd-operator gopd-trainer gopd-eval
+# What vllm decides in the GPU images, other than the tests ran with: itself needs this torch, and torch these.
+ENGINES := torch|triton|transformers|numpy|fastapi|setuptools|cuda-.*|nvidia-.*
+GPU_LIMITS := .uv/gpu-limits.txt
 SLOW := $(wildcard tests/trainer tests/e2e)
 ON_API_SERVER := $(wildcard tests/apiserver)
 ON_CLUSTER := tests/e2e/cluster
@@ -67,6 +71,12 @@ lock: ## compile requirements/*.txt anew from *.in (UPGRADE=1: newest versions)
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) --no-deps requirements/demo.in --output-file requirements/demo.txt
 	$(COMPILE) --no-deps requirements/uv.in --output-file requirements/uv.txt
+	mkdir -p $(dir $(GPU_LIMITS))
+	sed -n 's/^\([^ #].*\) \\$$/\1/p' requirements/dev.txt | grep -Ev '^($(ENGINES))==' >$(GPU_LIMITS)
+	$(COMPILE) $(OUR_NAMES:%=--no-emit-package %) --constraints $(GPU_LIMITS) requirements/trainer.in --output-file requirements/trainer.txt
+	for image in operator grader eval; do \
+	    $(COMPILE) $(OUR_NAMES:%=--no-emit-package %) requirements/$$image.in --output-file requirements/$$image.txt || exit; \
+	done
 
 install: .venv/demo.stamp ## make .venv, the demo's teacher included
 
