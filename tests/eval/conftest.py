@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from gopd_api.evaluation import EvaluationSampling, Task, figures_of
+from gopd_api.evaluation import EvaluationSampling, Task, figures_of, thinking_of
 from gopd_api.requests import EvalRequest
 
 torch.set_num_threads(1)
@@ -81,7 +81,8 @@ def problems(tmp_path: Path) -> Path:
 def decided(task: dict[str, Any], sampling: EvaluationSampling) -> dict[str, Any]:
     """The task with its sampling decided, as the planner writes it into a request."""
     known = Task.model_validate(task)
-    return {**known.model_dump(), **asdict(figures_of(known, sampling))}
+    thinking = thinking_of(known, sampling)
+    return {**known.model_dump(), **asdict(figures_of(known, sampling)), "enable_thinking": thinking}
 
 
 RequestMaker = Callable[..., EvalRequest]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tokenizers.processors import TemplateProcessing
 
+from gopd_api.evaluation import Task
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.problems import data_digest, parse_problems, prompts_digest
+from gopd_eval.core.problems import data_digest, parse_problems, places, prompts_digest
 from gopd_eval.core.samples import Divergence, missing, wanted_samples
 from gopd_eval.shell import models
 from gopd_eval.shell.models import locate
@@ -18,7 +19,8 @@ from .conftest import make_tokenizer
 
 
 def parsed(*rows: object, limit: int | None = None) -> list:
-    return parse_problems(map(json.dumps, rows), "tasks[0].data", "f", needs_answer=True, limit=limit)
+    task = Task(benchmark="math", data="f", limit=limit)
+    return parse_problems(places("f", [json.dumps(row).encode() + b"\n" for row in rows]), task, "tasks[0].data")
 
 
 def test_equal_prompts_are_two_problems_and_a_changed_answer_is_the_same_prompt() -> None:
@@ -36,7 +38,7 @@ def test_the_limit_takes_the_first_problems() -> None:
 
 @pytest.mark.parametrize("prompt", ["", [], [{"role": "user"}], 5, {"role": "user", "content": "x"}])
 def test_a_prompt_that_is_no_text_and_no_messages_is_refused(prompt: object) -> None:
-    with pytest.raises(EvaluationError, match=r"tasks\[0\].data: `prompt` in line 1 of f is neither"):
+    with pytest.raises(EvaluationError, match=r"tasks\[0\].data: line 1 of f has a `prompt` that is neither"):
         parsed({"prompt": prompt, "answer": 1})
 
 

@@ -55,6 +55,20 @@ def test_weights_that_were_cut_off_are_refused(place: Workplace, size: int | Non
     assert fault.endswith("; copy or make the model again")
 
 
+def test_a_known_benchmark_that_was_not_fetched_is_refused_with_the_command_that_gets_it(place: Workplace) -> None:
+    known = {"evaluation": {"tasks": [{"benchmark": "livecodebench", "release": "release_v2"}]}}
+    store = place.root / "datasets"
+    assert findings(place, **known).faults == [
+        f"spec.evaluation.tasks[0].benchmark: {store} does not hold {name}; "
+        f"get it with `gopd data fetch {name} --store {store}`"
+        for name in ("livecodebench-v1", "livecodebench-v2")
+    ]
+    for number in (1, 2):
+        (store / "sets").mkdir(parents=True, exist_ok=True)
+        (store / "sets" / f"livecodebench-v{number}.json").write_text("{}")
+    assert findings(place, **known).faults == []
+
+
 @pytest.mark.parametrize("torn", [b'{"prompt": "what', b'{"prompt": "caf\xc3'])
 def test_prompts_that_were_cut_off_are_told_with_their_line(place: Workplace, torn: bytes) -> None:
     file = place.prompts({"prompt": "1"}, {"prompt": "2"}, {"prompt": "3"})

@@ -86,4 +86,9 @@ def entry_path(store: str, data_set: str) -> str:
     return f"{store}/sets/{data_set}.json"
 
 
+def fetch_command(store: str, data_set: str) -> str:
+    """What to give to get a data set into the store."""
+    return f"gopd data fetch {data_set} --store {store}"
+
+
 assert tuple(BENCHMARKS) == get_args(BenchmarkName), "every name has its benchmark"

@@ -47,6 +47,8 @@ class Task(Model):
     """Share of the probability that this task's tokens are drawn from. Without it: `sampling.topP`."""
     max_response_tokens: Tokens | None = None
     """Most tokens of an answer in this task. Without it: `sampling.maxResponseTokens`."""
+    enable_thinking: bool | None = None
+    """Value for `enable_thinking` of chat templates that know it. Without it: `sampling.enableThinking`."""
     limit: Annotated[int, Field(ge=1, le=1000000)] | None = None
     """Problems that are run, from the first. Without it: all."""
     teacher: ModelUri | None = None
@@ -144,7 +146,8 @@ class EvaluationSampling(Model):
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
     """Seed of the draws, the same for every subject."""
     enable_thinking: bool | None = None
-    """Value for `enable_thinking` of chat templates that know it."""
+    """Value for `enable_thinking` of chat templates that know it. Without it: the template's own default, with
+    `preset: seed` false."""
 
 
 def figures_of(task: Task, sampling: EvaluationSampling) -> Figures:
@@ -156,6 +159,12 @@ def figures_of(task: Task, sampling: EvaluationSampling) -> Figures:
         top_p=_first(task.top_p, sampling.top_p, known.top_p),
         max_response_tokens=_first(task.max_response_tokens, sampling.max_response_tokens, known.max_response_tokens),
     )
+
+
+def thinking_of(task: Task, sampling: EvaluationSampling) -> bool | None:
+    """Whether templates that know it are asked for thinking: the published harness asks for none."""
+    wanted = sampling.enable_thinking if task.enable_thinking is None else task.enable_thinking
+    return False if wanted is None and task.preset == "seed" else wanted
 
 
 def _first(own: T | None, shared: T | None, known: T) -> T:

@@ -226,5 +226,5 @@ class EvalRequest(Request):
             max_response_tokens=task.max_response_tokens,
             batch_size=self.sampling.batch_size,
             seed=self.sampling.seed,
-            enable_thinking=self.sampling.enable_thinking,
+            enable_thinking=task.enable_thinking,
         )

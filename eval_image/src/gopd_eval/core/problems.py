@@ -1,18 +1,34 @@
-"""Problems of a task: what a line of its file means, and how problems are named.
+"""Problems of a task: which lines of its files it asks, and how problems are named.
 
 A problem's id is its place in the file and the digest of its prompt, so that two lines with the same prompt stay two
-problems, and a changed prompt is another problem. Files are read by the shell.
+problems, and a changed prompt is another problem. What a record means is decided in `benchmarks.records`; files are
+read by the shell.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gopd_api.evaluation import Task
+from gopd_eval.core.benchmarks.records import FORMS, Asked, Message, Prompt, RecordError
 from gopd_eval.core.digests import digest
 from gopd_eval.core.errors import EvaluationError
 
-Message = dict[str, str]
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line lies."""
+
+    path: str
+    number: int
+    """From 1."""
+    offset: int
+    """Bytes before it."""
+
+    def __str__(self) -> str:
+        return f"line {self.number} of {self.path}"
 
 
 @dataclass(frozen=True)
@@ -20,9 +36,15 @@ class Problem:
     """One line of a task's file."""
 
     id: str
-    prompt: str | tuple[Message, ...]
+    prompt: Prompt
     """A text (one turn of the user), or messages with `role` and `content`."""
     answer: str | None
+    """The right answer; None where tests decide, or nothing does."""
+    published_id: str | None = None
+    """What the benchmark's makers call it."""
+    tests_digest: str | None = None
+    """Of the record with the tests, where tests decide."""
+    place: Place | None = None
 
     def messages(self) -> list[Message]:
         """The conversation that a chat template renders."""
@@ -35,59 +57,76 @@ class Problem:
         return self.prompt if isinstance(self.prompt, str) else "\n".join(m["content"] for m in self.prompt)
 
 
-def parse_problems(
-    lines: Iterable[str], field: str, path: str, *, needs_answer: bool, limit: int | None
-) -> list[Problem]:
-    """The first `limit` problems of a JSON-lines file; blank lines do not count.
+Line = tuple[Place, bytes]
 
-    Raises EvaluationError naming `field`, the file and the line that cannot be used.
+
+def parse_problems(lines: Iterable[Line], task: Task, field: str) -> list[Problem]:
+    """The task's problems in the order of its lines: those of its days, and of these the first `limit`.
+
+    Blank lines do not count. Raises EvaluationError naming `field`, the file and the line that cannot be used.
     """
     problems: list[Problem] = []
-    for number, line in enumerate(lines, start=1):
-        if limit is not None and len(problems) >= limit:
+    path = ""
+    for place, line in lines:
+        path = place.path
+        if task.limit is not None and len(problems) >= task.limit:
             break
-        if line.strip():
-            problems.append(_parse_line(line, len(problems), f"line {number} of {path}", field, needs_answer))
+        asked = asked_in(place, line, task, field)
+        if _in_window(asked, task):
+            problems.append(_problem(len(problems), asked, place, line, task))
+    if not problems and (task.since or task.until):
+        days = f"since {task.since or 'the first'} until {task.until or 'the last'}"
+        raise EvaluationError(field, f"{path} holds no problem of a contest {days}", "set other days")
     if not problems:
         raise EvaluationError(field, f"{path} holds no problems", "give a file with one JSON object a line")
     return problems
 
 
-def _parse_line(line: str, index: int, place: str, field: str, needs_answer: bool) -> Problem:
+def places(path: str, lines: Iterable[bytes]) -> Iterator[Line]:
+    """The lines of a file that are not blank, with their places."""
+    offset = 0
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield Place(path, number, offset), line
+        offset += len(line)
+
+
+def read_record(place: Place, line: bytes, field: str) -> dict[str, Any]:
+    """The JSON object in a line. Raises EvaluationError."""
     try:
         record: Any = json.loads(line)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise EvaluationError(field, f"{place} is not JSON ({error})", "write one JSON object a line") from None
-    if not isinstance(record, dict) or "prompt" not in record:
-        found = ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
-        raise EvaluationError(
-            field, f"{place} has no `prompt` (it has: {found})", "add the text or the messages to ask"
-        )
-    prompt = _parse_prompt(record["prompt"], place, field)
-    answer = record.get("answer")
-    if needs_answer and (answer is None or isinstance(answer, bool | list | dict) or not str(answer).strip()):
-        raise EvaluationError(field, f"{place} has no `answer`", "add the right answer as a text or a number")
+    if not isinstance(record, dict):
+        fault = f"{place} is no JSON object (it is: {type(record).__name__})"
+        raise EvaluationError(field, fault, "write one JSON object a line")
+    return record
+
+
+def asked_in(place: Place, line: bytes, task: Task, field: str) -> Asked:
+    """What one line asks. Raises EvaluationError."""
+    try:
+        return FORMS[task.benchmark](read_record(place, line, field), task.preset)
+    except RecordError as error:
+        raise EvaluationError(field, f"{place} {error.fault}", error.remedy) from None
+
+
+def _in_window(asked: Asked, task: Task) -> bool:
+    if asked.day is None:
+        return True
+    return (task.since or asked.day) <= asked.day <= (task.until or asked.day)
+
+
+def _problem(index: int, asked: Asked, place: Place, line: bytes, task: Task) -> Problem:
+    decided_by_tests = asked.answer is None and task.benchmark != "kl-to-teacher"
     return Problem(
-        id=f"{index:06d}-{digest(prompt).removeprefix('sha256:')[:12]}",
-        prompt=prompt,
-        answer=None if answer is None else str(answer),
+        id=f"{index:06d}-{digest(asked.prompt).removeprefix('sha256:')[:12]}",
+        prompt=asked.prompt,
+        answer=asked.answer,
+        published_id=asked.published_id,
+        tests_digest="sha256:" + hashlib.sha256(line.strip()).hexdigest() if decided_by_tests else None,
+        place=place,
     )
-
-
-def _parse_prompt(prompt: object, place: str, field: str) -> str | tuple[Message, ...]:
-    if isinstance(prompt, str) and prompt.strip():
-        return prompt
-    if isinstance(prompt, list) and prompt and all(_is_message(message) for message in prompt):
-        return tuple({"role": message["role"], "content": message["content"]} for message in prompt)
-    raise EvaluationError(
-        field,
-        f"`prompt` in {place} is neither a text nor a list of messages",
-        "write a text, or messages with `role` and `content`",
-    )
-
-
-def _is_message(message: object) -> bool:
-    return isinstance(message, dict) and all(isinstance(message.get(name), str) for name in ("role", "content"))
 
 
 def prompts_digest(problems: Sequence[Problem]) -> str:
@@ -97,4 +136,4 @@ def prompts_digest(problems: Sequence[Problem]) -> str:
 
 def data_digest(problems: Sequence[Problem]) -> str:
     """Digest of what is asked and what is right: every score carries it."""
-    return digest([[problem.id, problem.prompt, problem.answer] for problem in problems])
+    return digest([[problem.id, problem.prompt, problem.answer or problem.tests_digest] for problem in problems])

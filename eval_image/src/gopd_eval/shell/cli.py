@@ -18,6 +18,7 @@ from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest
 from gopd_eval.core.errors import EvaluationError, StoppedError
 from gopd_eval.shell import summary
+from gopd_eval.shell.data_cli import data
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
 
@@ -128,3 +129,4 @@ def _load_compare() -> Work:
 _command("generate", "Draw the answers that are missing, and divergences along them.", True, _load_generate)
 _command("grade", "Give every answer a verdict, and write the report.", True, _load_grade)
 _command("compare", "Compare the subjects; write, print and publish it.", False, _load_compare)
+main.add_command(data)

@@ -4,28 +4,42 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+from gopd_api.benchmarks import data_sets
 from gopd_api.requests import EvalRequest, EvalTask
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.index import Entry
-from gopd_eval.core.problems import Problem, data_digest, parse_problems
+from gopd_eval.core.problems import Line, Problem, data_digest, parse_problems, places
+from gopd_eval.shell.datastore import DataStore
 from gopd_eval.shell.files import write_atomically
 
 
-def read_problems(task: EvalTask, index: int) -> list[Problem]:
-    """The problems of a task. Raises EvaluationError naming `tasks[index].data`."""
-    field = f"tasks[{index}].data"
-    if task.data is None:
-        fault = f"the problems of {task.benchmark} are not in the data store"
-        raise EvaluationError(f"tasks[{index}].benchmark", fault, "give a file of problems as data")
+def read_problems(request: EvalRequest, index: int) -> list[Problem]:
+    """The problems of a task, from its file or from the data store. Raises EvaluationError naming `tasks[index]`."""
+    task = request.tasks[index]
+    if task.data is not None:
+        return _read([Path(task.data)], task, f"tasks[{index}].data")
+    field = f"tasks[{index}].benchmark"
+    store = DataStore(Path(request.paths.data))
+    return _read([store.checked(name, field) for name in data_sets(task.benchmark, task.release)], task, field)
+
+
+def _read(paths: list[Path], task: EvalTask, field: str) -> list[Problem]:
     try:
-        with Path(task.data).open(encoding="utf-8") as lines:
-            return parse_problems(lines, field, task.data, needs_answer=task.benchmark == "math", limit=task.limit)
+        return parse_problems(_lines(paths), task, field)
     except (OSError, UnicodeDecodeError) as error:
         remedy = "give a readable file of JSON lines in UTF-8"
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise EvaluationError(field, f"{task.data} cannot be read ({reason})", remedy) from error
+        place = error.filename if isinstance(error, OSError) else task.data
+        raise EvaluationError(field, f"{place} cannot be read ({reason})", remedy) from error
+
+
+def _lines(paths: list[Path]) -> Iterator[Line]:
+    for path in paths:
+        with path.open("rb") as lines:
+            yield from places(str(path), lines)
 
 
 def _index_folder(request: EvalRequest) -> Path:
@@ -52,5 +66,5 @@ def read_index(request: EvalRequest) -> dict[tuple[str, str], Entry]:
 def check_data(entry: Entry, problems: list[Problem], task: EvalTask, index: int) -> None:
     """The file must still say what it said when answers were drawn; a corrected one needs `generate` again (quick)."""
     if data_digest(problems) != entry.data_digest:
-        fault = f"{task.data} has changed since generate"
+        fault = f"{task.data or task.benchmark} has changed since generate"
         raise EvaluationError(f"tasks[{index}].data", fault, "run generate with this request again", "DataChanged")

@@ -76,7 +76,7 @@ def generate(request: EvalRequest, watch: Watch, only: int | None = None) -> Non
 def _plan(request: EvalRequest, places: Sequence[int], watch: Watch) -> list[_Work]:
     """Read the data and the digests before anything is loaded, so that wrong input is told at once."""
     store = Path(request.paths.store)
-    problems = [read_problems(task, index) for index, task in enumerate(request.tasks)]
+    problems = [read_problems(request, index) for index in range(len(request.tasks))]
     teachers: list[ModelSource | None] = []
     for index, task in enumerate(request.tasks):
         field = f"tasks[{index}].teacher"
@@ -184,8 +184,7 @@ class _Session:
 
     def _prompts(self, work: _Work) -> dict[str, list[int]]:
         tokenizer = self._pool.tokenizer(work.source)
-        thinking = self._request.sampling.enable_thinking
-        tokens = prompt_tokens(tokenizer, work.problems, thinking, work.source.field)
+        tokens = prompt_tokens(tokenizer, work.problems, work.task.enable_thinking, work.source.field)
         return {problem.id: ids for problem, ids in zip(work.problems, tokens, strict=True)}
 
     def _checked_engine(self, works: list[_Work]) -> Engine:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from gopd_api.benchmarks import BENCHMARKS
 from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest, EvalTask
 from gopd_eval.core.comparison import mean_scores
@@ -58,17 +59,21 @@ def measure_all(request: EvalRequest, watch: Watch) -> Iterator[Measure]:
     check_subjects(request)
     index = read_index(request)
     library = f"{LIBRARY} {version(LIBRARY)}"
-    problems = [read_problems(task, place) for place, task in enumerate(request.tasks)]
+    problems = [read_problems(request, place) for place in range(len(request.tasks))]
     with EqualityProcess(watch.beat) as equality:
         for subject in request.subjects:
             for place, (task, asked) in enumerate(zip(request.tasks, problems, strict=True)):
                 entry = index[subject.name, task.name]
                 check_data(entry, asked, task, place)
                 grader = _Grader(request, entry, task, asked, watch)
-                if task.benchmark == "math":
-                    yield from grader.math(equality, library)
-                else:
-                    yield from grader.divergence()
+                match BENCHMARKS[task.benchmark].grade:
+                    case "math":
+                        yield from grader.math(equality, library)
+                    case "divergence":
+                        yield from grader.divergence()
+                    case "code":
+                        fault = f"{task.benchmark} cannot be graded yet"
+                        raise EvaluationError(f"tasks[{place}].benchmark", fault, "name a benchmark of mathematics")
 
 
 class _Grader:

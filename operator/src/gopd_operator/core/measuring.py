@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from gopd_api.benchmarks import DEFAULT_RELEASE
-from gopd_api.evaluation import EvaluationSampling, Task, figures_of
+from gopd_api.evaluation import EvaluationSampling, Task, figures_of, thinking_of
 from gopd_api.objects import DistillationJob, EvalJob
 from gopd_api.requests import EvalRequest, EvalSubject, EvalTask, TrackingRequest
 from gopd_operator.core.identity import fitting_name, identity
@@ -136,6 +136,7 @@ def _placed(task: Task, sampling: EvaluationSampling, paths: JobPaths, default_t
     values = {
         **task.model_dump(),
         **asdict(figures_of(task, sampling)),
+        "enable_thinking": thinking_of(task, sampling),
         "name": task.name or task.benchmark,
         "data": None if task.data is None else below(paths.root, task.data),
         "teacher": None if teacher is None else below(paths.root, teacher),

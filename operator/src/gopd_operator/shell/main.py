@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,13 @@ def ui(workdir: str, port: int) -> None:
     from gopd_operator.shell.tracking_page import serve
 
     serve(Path(workdir).resolve(), port)
+
+
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def data(arguments: tuple[str, ...]) -> None:
+    """Get the data sets of known benchmarks, and list them: gopd data fetch aime25; gopd data list."""
+    sys.exit(subprocess.run([*Programs().evaluate, "data", *arguments], check=False).returncode)
 
 
 @cli.command()

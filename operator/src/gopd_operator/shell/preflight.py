@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gopd_api.benchmarks import data_sets, entry_path
+from gopd_api.benchmarks import data_sets, entry_path, fetch_command
 from gopd_api.effective import effective_reference
 from gopd_api.evaluation import Task
 from gopd_api.objects import DistillationJob, EvalJob
@@ -127,10 +127,10 @@ def _input_faults(job: DistillationJob | EvalJob, root: Path, found: Findings) -
 
 def _task_faults(task: Task, field: str, root: Path, remedy: str) -> Iterator[Finding]:
     if task.data is None:
-        store = root / DATA_STORE
-        for lacking in data_sets(task.benchmark, task.release):
-            if not Path(entry_path(str(store), lacking)).is_file():
-                yield f"{field}.benchmark", f"{store} does not hold {lacking}; get it with `gopd data fetch {lacking}`"
+        store = str(root / DATA_STORE)
+        for name in data_sets(task.benchmark, task.release):
+            if not Path(entry_path(store, name)).is_file():
+                yield f"{field}.benchmark", f"{store} does not hold {name}; get it with `{fetch_command(store, name)}`"
         return
     file = Path(below(str(root), task.data))
     if not file.is_file():
