@@ -191,50 +191,6 @@ def test_the_teacher_of_the_divergence_task_is_the_first_one_by_default() -> Non
     assert request.tasks[0].name == "kl-to-teacher"
 
 
-Drawn = tuple[int, float, float, int, bool | None]
-
-
-@pytest.mark.parametrize(
-    ("task", "sampling", "drawn"),
-    [
-        ({"benchmark": "aime25", "preset": "seed"}, {}, (32, 1.0, 1.0, 16384, False)),
-        ({"benchmark": "aime25"}, {}, (32, 1.0, 1.0, 16384, None)),
-        ({"benchmark": "mbpp-plus", "preset": "seed"}, {"enableThinking": True}, (4, 1.0, 1.0, 16384, True)),
-        ({"benchmark": "mbpp-plus"}, {"temperature": 0.6, "topP": 0.95}, (4, 0.6, 0.95, 16384, None)),
-        (
-            {"benchmark": "mbpp-plus", "temperature": 0, "samples": 1, "topP": 0.5, "enableThinking": False},
-            {"temperature": 0.6, "topP": 0.95, "maxResponseTokens": 100, "enableThinking": True},
-            (1, 0.0, 0.5, 100, False),
-        ),
-        ({"benchmark": "math", "data": "d.jsonl"}, {}, (1, 1.0, 1.0, 8192, None)),
-        (
-            {"benchmark": "math", "data": "d.jsonl", "maxResponseTokens": 7},
-            {"maxResponseTokens": 9},
-            (1, 1.0, 1.0, 7, None),
-        ),
-    ],
-)
-def test_what_the_user_leaves_open_is_drawn_as_the_benchmark_is_published(
-    task: dict[str, Any], sampling: dict[str, Any], drawn: Drawn
-) -> None:
-    request = plan(job(evaluation={"tasks": [task], "sampling": sampling}), HERE).step("evaluate-end").request
-    assert isinstance(request, EvalRequest)
-    found = request.drawing(request.tasks[0])
-    shown = (request.tasks[0].samples, found.temperature, found.top_p, found.max_response_tokens, found.enable_thinking)
-    assert shown == drawn
-
-
-def test_a_release_is_decided_by_the_plan() -> None:
-    wanted = [{"benchmark": "livecodebench"}, {"benchmark": "livecodebench", "name": "own", "data": "d.jsonl"}]
-    request = plan(job(evaluation={"tasks": wanted}), HERE).step("evaluate-end").request
-    assert isinstance(request, EvalRequest)
-    assert [(task.name, task.release, task.data) for task in request.tasks] == [
-        ("livecodebench", "v6", None),
-        ("own", None, "/root-of-storage/d.jsonl"),
-    ]
-    assert request.paths.data == "/root-of-storage/datasets"
-
-
 def test_epochs_leave_the_end_undecided_until_the_prompts_are_counted() -> None:
     one = job(optimization={"epochs": 3, "batchSize": 8})
     unknown = plan(one, HERE)
