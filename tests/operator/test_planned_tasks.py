@@ -1,4 +1,4 @@
-"""What a plan decides of a task: how its answers are drawn where the user sets nothing, its release, where its data are."""
+"""What a plan decides of a task: how answers are drawn where the user sets nothing, its release, where its data are."""
 
 from typing import Any
 
