@@ -65,14 +65,15 @@ def _ignored(path: Path) -> bool:
 
 
 def _thin(name: str, package: str, programs: str) -> Recipe:
-    given = {"ENVIRONMENT": sys.prefix, "PACKAGE": package, "PROGRAMS": programs}
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    given = {"PYTHON": python, "PACKAGE": package, "PROGRAMS": programs}
     return Recipe(name, THIN, arguments=given)
 
 
 OPERATOR = Recipe(f"localhost/gopd-operator:{VERSION}", "operator/Dockerfile")
 GRADER = Recipe(f"localhost/gopd-grader:{VERSION}", "eval_image/Dockerfile", "grader")
-THIN_TRAINER = _thin(f"localhost/gopd-trainer:{VERSION}", "trainer_image", "python python3 ray")
-THIN_EVALUATION = _thin(f"localhost/gopd-eval:{VERSION}", "eval_image", "python python3")
+THIN_TRAINER = _thin(f"localhost/gopd-trainer:{VERSION}", "trainer_image", "ray")
+THIN_EVALUATION = _thin(f"localhost/gopd-eval:{VERSION}", "eval_image", "")
 THIN_MLFLOW = _thin("ghcr.io/mlflow/mlflow:v3.17.2", "crds", "mlflow")
 FULL_TRAINER = Recipe(f"localhost/gopd-trainer-full:{VERSION}", "trainer_image/Dockerfile")
 FULL_EVALUATION = Recipe(f"localhost/gopd-eval-full:{VERSION}", "eval_image/Dockerfile")
@@ -86,7 +87,7 @@ def recipes() -> list[Recipe]:
 
 def mounts() -> dict[Path, str]:
     """What a node mounts into containers so that thin images are whole: the environment, and its interpreter."""
-    return {Path(folder): folder for folder in dict.fromkeys([sys.prefix, sys.base_prefix])}
+    return {Path(sys.prefix): "/opt/environment", Path(sys.base_prefix): "/opt/interpreter"}
 
 
 def build_images(cache: Path, wanted: list[Recipe] | None = None) -> dict[str, Path]:

@@ -1,0 +1,85 @@
+"""Single containers without Kubernetes: an image runs as a pod would run it, as its own user on a read-only root.
+
+Decides what such a container may do: no capability, no network but its own loopback, containerd's default seccomp
+profile, and nothing to write to but what is mounted. What runs in it is the test's business.
+"""
+
+import itertools
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.cluster.node.daemons import eventually
+from tests.cluster.processes import Died, Process, clear, new_folder
+
+CONFIGURATION = """\
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "{folder}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{folder}/opt"
+"""
+DEFAULT_CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL "
+    "AUDIT_WRITE"
+).split()
+START_SECONDS = 60.0
+
+
+class Containers:
+    """containerd in a folder of its own. Use it as a context: leaving it ends it and removes the folder."""
+
+    def __init__(self) -> None:
+        self.folder = new_folder()
+        self._daemon = Process("containerd", self.folder)
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        configuration = self.folder / "containerd.toml"
+        configuration.write_text(CONFIGURATION.format(folder=self.folder))
+        self._daemon.start(["containerd", "--config", configuration])
+        if not eventually(lambda: self._ctr("version").returncode == 0, START_SECONDS):
+            raise Died(f"containerd did not answer within {START_SECONDS:.0f} s:\n{self._daemon.tail()}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._daemon.stop()
+        clear(self.folder)
+
+    def load(self, archive: Path) -> None:
+        """Import a docker-archive. Raises Died."""
+        done = self._ctr("images", "import", str(archive), patience=900)
+        if done.returncode:
+            raise Died(f"{archive.name} could not be imported: {done.stderr.strip()[-500:]}")
+
+    def run(
+        self,
+        image: str,
+        command: Iterable[str],
+        writable: Mapping[Path, str] | None = None,
+        readable: Mapping[Path, str] | None = None,
+        patience: float = 300,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; it replaces the image's ENTRYPOINT. Mounts by their folder here; /tmp is empty."""
+        mounts = [
+            "type=tmpfs,src=tmpfs,dst=/tmp,options=nosuid:nodev:mode=1777",
+            *(f"type=bind,src={source},dst={target},options=rbind:rw" for source, target in (writable or {}).items()),
+            *(f"type=bind,src={source},dst={target},options=rbind:ro" for source, target in (readable or {}).items()),
+        ]
+        words = [
+            *(word for name in DEFAULT_CAPABILITIES for word in ("--cap-drop", f"CAP_{name}")),
+            *(word for mount in mounts for word in ("--mount", mount)),
+        ]
+        name = f"one-{next(self._numbers)}"
+        return self._ctr("run", "--rm", "--read-only", "--seccomp", *words, image, name, *command, patience=patience)
+
+    def _ctr(self, *words: str, patience: float = 60) -> subprocess.CompletedProcess[str]:
+        command = ["ctr", "--address", str(self.folder / "containerd.sock"), "--namespace", "gopd", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
