@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.cluster.node import network
@@ -30,6 +31,10 @@ SETTINGS = (
 """Settings of the kernel that Kubernetes changes."""
 LEFTOVERS = (Path("/var/log/containers"), Path("/var/lib/cni"), Path("/var/lib/kubelet"), Path("/run/containerd"))
 """Folders that programs make outside the node's own, with no option against it."""
+BEFORE_PODS = ("kubelet", "kube-scheduler", "kube-proxy", "kube-controller-manager")
+"""What would start pods again, or needs them no more, ends before them."""
+AFTER_PODS = ("containerd", "kube-apiserver", "etcd")
+SHIM = "containerd-shim-runc-v2"
 ENDING_WITHIN = 30.0
 
 
@@ -44,11 +49,12 @@ def leave(place: Place) -> None:
     """Take everything away. Raises Died with what would not go; a second call goes on from there."""
     if not place.folder.exists():
         return
-    for name in ("kubelet", "kube-scheduler", "kube-proxy", "kube-controller-manager"):
+    for name in BEFORE_PODS:
         Daemon(name, place.folder).stop()
     end_containers(place)
-    for name in ("containerd", "kube-apiserver", "etcd"):
+    for name in AFTER_PODS:
         Daemon(name, place.folder).stop(10)
+    _end(lambda: unnamed(place))
     _remove_tables()
     network.remove_bridge()
     unmount(place.folder)
@@ -62,14 +68,20 @@ def leave(place: Place) -> None:
 def end_containers(place: Place) -> None:
     """Kill every process in the node's group, then the shims that containerd left with them."""
 
+    _end(lambda: [*group_processes(), *shims(place)])
+
+
+def _end(find: Callable[[], list[int]]) -> None:
+    """Kill what is found until nothing is."""
+
     def ended() -> bool:
-        found = [*group_processes(), *shims(place)]
+        found = find()
         for pid in found:
             _kill(pid)
         return not found
 
     if not eventually(ended, ENDING_WITHIN):
-        raise Died(f"processes {', '.join(map(str, group_processes()))} of pods do not end")
+        raise Died(f"processes {', '.join(map(str, find()))} do not end")
 
 
 def group_processes() -> list[int]:
@@ -92,15 +104,30 @@ def groups() -> list[Path]:
 
 def shims(place: Place) -> list[int]:
     """containerd's shims of this node: they name its socket."""
+    return [pid for pid, name, words in _programs() if name == SHIM and str(place.socket) in words]
+
+
+def unnamed(place: Place) -> list[int]:
+    """Daemons whose start was cut off before their pid was written down: they work in the node's folder."""
+    known = (*BEFORE_PODS, *AFTER_PODS)
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid, name, _ in _programs():
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if name in known and (Path("/proc") / str(pid) / "cwd").resolve() == place.folder:
+                found.append(pid)
         except OSError:  # ended meanwhile
             continue
-        if words and words[0].endswith(b"containerd-shim-runc-v2") and str(place.socket).encode() in words:
-            found.append(int(folder.name))
     return found
+
+
+def _programs() -> Iterator[tuple[int, str, list[str]]]:
+    """Every process with the name of its program and its arguments."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # ended meanwhile
+            continue
+        yield int(folder.name), words[0].rsplit("/", 1)[-1], words[1:]
 
 
 def mounts_below(folder: Path) -> list[Path]:

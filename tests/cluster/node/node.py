@@ -5,18 +5,14 @@ Decides the order. It lasts until it is taken away: `make cluster` and the tests
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from tests.cluster import binaries
-from tests.cluster.node import leaving, network, preflight, services
+from tests.cluster.node import images, leaving, network, preflight, services
 from tests.cluster.node.kubernetes import NodePlane, Workers
 from tests.cluster.node.place import Place
 from tests.cluster.node.runtime import Runtime
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm", *binaries.NODE)
-
-EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Node:
@@ -38,18 +34,19 @@ class Node:
         daemons = (node.runtime.daemon, node.plane.etcd, node.plane.api_server, node.workers.kubelet)
         return node if all(daemon.running for daemon in daemons) and node.workers.ready() else None
 
-    def up(self, images: Mapping[str, Path] = EMPTY, mounts: Mapping[Path, str] = EMPTY) -> None:
-        """Bring it up, with these images (docker-archives) and with mounts that every container gets.
+    def up(self) -> None:
+        """Bring it up with the project's images.
 
         Raises Lacking before anything is changed; a failure later takes everything away again.
         """
         preflight.prepare(self.place)
+        built = images.build_images(binaries.cache())
         for name in PROGRAMS:
             binaries.program(name)
         self.place.folder.mkdir(mode=0o711)
         try:
             leaving.remember(self.place)
-            self._start(images, mounts)
+            self._start(built)
         except BaseException:
             self.down()
             raise
@@ -58,17 +55,17 @@ class Node:
         """Take it away, whatever is left of it."""
         leaving.leave(self.place)
 
-    def _start(self, images: Mapping[str, Path], mounts: Mapping[Path, str]) -> None:
+    def _start(self, archives: Mapping[str, Path]) -> None:
         self.place.volumes.mkdir()
         leaving.make_groups()
         network.make_bridge()
-        self.runtime.start(mounts)
+        self.runtime.start(images.mounts())
         self.plane.start()
         self.plane.remember()
         services.publish_api_server(self.plane)
         services.install(self.plane)
         self.workers.start()
-        for name, path in images.items():
+        for name, path in archives.items():
             binaries.say(f"importing {name}")
             self.runtime.load(path)
         self.workers.check()

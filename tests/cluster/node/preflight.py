@@ -19,6 +19,8 @@ PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
     "mount": "mount",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
 }
 """Programs, each with the Debian package that has it."""
 PLUGINS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))

@@ -46,6 +46,8 @@ async def operate(settings: OperatorSettings) -> None:
                     registry=handlers(operator, connection),
                     settings=watching,
                     standalone=True,
+                    # kopf's own would ask for the name of the pod's user, which has none.
+                    identity="gopd-operator",
                     clusterwide=not settings.namespaces,
                     namespaces=settings.namespaces,
                 )
