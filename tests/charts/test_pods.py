@@ -12,6 +12,7 @@ from tests.charts.rendering import CHART, Manifest, Values, of_kind, one, render
 from gopd_operator.core.settings import OperatorSettings
 
 DIGEST = f"sha256:{'a' * 64}"
+GRADER: Values = {"settings": {"images": {"grading": "gopd-grader:0.1.0"}}}
 FROM_ELSEWHERE = {"namespaces", "trackingUri", "trackingSecret"}
 """Settings that follow from other values than those below `settings`."""
 PLACEMENT: Values = {
@@ -137,7 +138,7 @@ def test_new_settings_are_a_new_pod(objects: list[Manifest]) -> None:
     assert checksum(render({"resources": {"limits": {"memory": "1Gi"}}})) == checksum(objects)
 
 
-def test_one_registry_goes_before_the_three_images() -> None:
+def test_one_registry_goes_before_the_images_of_this_project() -> None:
     objects = render({"imageRegistry": "registry.example.com/ml/", "image": {"digest": DIGEST}})
     images = settings(objects).images
     assert images.trainer == "registry.example.com/ml/gopd-trainer:0.1.0"
@@ -145,6 +146,8 @@ def test_one_registry_goes_before_the_three_images() -> None:
     assert images.operator == f"registry.example.com/ml/gopd-operator@{DIGEST}"
     assert pod(objects)["containers"][0]["image"] == images.operator
     assert "registry.example.com" not in pod(objects, "gopd-mlflow")["containers"][0]["image"]
+    assert images.grading is None
+    assert settings(render({**GRADER, "imageRegistry": "r"})).images.grading == "r/gopd-grader:0.1.0"
 
 
 def test_where_a_pod_runs_is_passed_on() -> None:

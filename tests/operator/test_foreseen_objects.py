@@ -64,6 +64,42 @@ def test_an_evaljob_of_models_is_decided_whole() -> None:
     assert names == [f"opd-or-exopd-ej-{name}" for name in ("inspect", "evaluate-gen", "evaluate-grade", "compare-cmp")]
 
 
+def containers(objects: Any) -> dict[str, dict[str, Any]]:
+    """Every container that a job gets, by name."""
+    specs = []
+    for one in objects:
+        if one["kind"] == "RayJob":
+            cluster = one["spec"]["rayClusterSpec"]
+            specs += [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+        elif one["kind"] == "Job":
+            specs.append(one["spec"]["template"]["spec"])
+    return {held["name"]: held for spec in specs for held in [*spec["containers"], *spec.get("initContainers", [])]}
+
+
+def test_every_container_has_a_read_only_root_and_room_below_its_home() -> None:
+    spec = EVERYTHING | {"compute": {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4}}
+    found = containers(foreseen(Context(tiny_job(**spec), OperatorSettings()), prompts=64).objects)
+    assert set(found) == {"ray", "inspect", "generate", "grade", "gather", "compare"}
+    for held in found.values():
+        security = {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert held["securityContext"] == security
+        assert {"name": "HOME", "value": "/tmp"} in held["env"]
+        assert {"name": "scratch", "mountPath": "/tmp"} in held["volumeMounts"]
+
+
+def test_grading_may_have_an_image_of_its_own() -> None:
+    images = {"trainer": "t", "evaluation": "e", "operator": "o"}
+    for more, grading in (({}, "e"), ({"grading": "g"}, "g")):
+        settings = OperatorSettings.model_validate({"images": {**images, **more}})
+        found = containers(foreseen(Context(tiny_job(**EVERYTHING), settings), prompts=64).objects)
+        expected = {"ray": "t", "inspect": "o", "generate": "e", "grade": grading, "gather": "e", "compare": "e"}
+        assert {name: held["image"] for name, held in found.items()} == expected
+
+
 def plan(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [str(GOPD), "plan", "-o", "manifests", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,7 +6,9 @@
       "trainer" (include "gopd.jobImage" (list . $settings.images.trainer))
       "evaluation" (include "gopd.jobImage" (list . $settings.images.evaluation))
       "operator" ($own | empty | ternary (include "gopd.operatorImage" .) (include "gopd.jobImage" (list . $own))) -}}
+{{- $grading := $settings.images.grading -}}
 {{- $_ := set $settings "images" (merge $images $settings.images) -}}
+{{- $_ := set $settings.images "grading" ($grading | empty | ternary nil (include "gopd.jobImage" (list . $grading))) -}}
 {{- $_ := set $settings "namespaces" (include "gopd.namespaces" . | fromJsonArray) -}}
 {{- $_ := set $settings "trackingUri" (include "gopd.trackingUri" . | default nil) -}}
 {{- $_ := set $settings "trackingSecret" (include "gopd.trackingSecret" . | default nil) -}}

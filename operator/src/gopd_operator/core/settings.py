@@ -20,6 +20,8 @@ class Images(Model):
     trainer: Text = "gopd-trainer:0.1.0"
     """For RayJobs; `compute.image` of a job goes first."""
     evaluation: Text = "gopd-eval:0.1.0"
+    grading: Text | None = None
+    """For the pods that grade: the evaluation image's target without an engine. None: the evaluation image."""
     operator: Text = "gopd-operator:0.1.0"
     """For the pod that inspects a job's inputs before a GPU is booked."""
     pull_policy: Annotated[str, Field(pattern=r"^(Always|IfNotPresent|Never)$")] = "IfNotPresent"

@@ -105,10 +105,8 @@ def request_map(context: Context, name: str, text: str, digest: str) -> Manifest
     }
 
 
-def container(
-    context: Context, name: str, image: str, command: list[str], patch: PodPatch, *, read_only: bool = True
-) -> Manifest:
-    """A container that may do as little as it needs; the root file system is read-only where the image allows it."""
+def container(context: Context, name: str, image: str, command: list[str], patch: PodPatch) -> Manifest:
+    """A container that may do as little as it needs: it writes below /tmp and on the job's volume only."""
     asked = {key: value for key, value in (("cpu", patch.cpu), ("memory", patch.memory)) if value}
     resources: Manifest = {"requests": asked, "limits": {"memory": patch.memory}} if patch.memory else {}
     if asked and not resources:
@@ -123,7 +121,7 @@ def container(
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": read_only,
+            "readOnlyRootFilesystem": True,
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [

@@ -75,7 +75,8 @@ def _pod(context: Context, request: EvalRequest, part: Part, config: str) -> Man
             held["resources"] = {**held["resources"], "limits": {**held["resources"].get("limits", {}), **gpus}}
         return pod_spec(context, [held], config, patch)
     if part == "grade":
-        spec = pod_spec(context, [container(context, "grade", image, _program(context, "grade"), patch)], config, patch)
+        held = container(context, "grade", context.settings.images.grading or image, _program(context, "grade"), patch)
+        spec = pod_spec(context, [held], config, patch)
         runtime = context.settings.runtime_class
         return {**spec, "runtimeClassName": runtime} if runtime else spec
     # A comparison has a request of its own: `generate` finds every answer in the store and draws nothing.

@@ -151,9 +151,8 @@ def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) ->
     compute = job.spec.compute
     patch = context.patch("head" if head else "trainer")
     image = compute.image or context.settings.images.trainer
-    # KubeRay writes the command itself, and Ray writes below its own folders: no read-only root here.
-    held = container(context, "ray", image, [], patch, read_only=False)
-    del held["command"]
+    held = container(context, "ray", image, [], patch)
+    del held["command"]  # KubeRay writes it itself
     # Ray ends what it is told to stop after 3 s, unless it is told to wait for the save.
     held["env"].append({"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": str(GRACE_SECONDS - 10)})
     secrets = [*tracking_secrets(context), *patch.env_from_secrets] if head else list(patch.env_from_secrets)
