@@ -1,4 +1,4 @@
-"""Intervals and tests against known values, and against what they promise, by simulation."""
+"""Intervals and tests against known values; what they promise is simulated in `test_coverage`."""
 
 import math
 
@@ -15,14 +15,6 @@ from gopd_eval.core.statistics import (
     sign_flip_p,
     unpaired_estimate,
 )
-
-PROBLEMS, SAMPLES, TRIALS = 30, 16, 400
-
-
-def hard_and_easy(generator: np.random.Generator, shift: float = 0.0) -> np.ndarray:
-    """Chances of success of problems that are mostly easy or mostly hard (in logits: two humps)."""
-    centre = np.where(generator.random(PROBLEMS) < 0.5, -2.0, 2.0)
-    return 1 / (1 + np.exp(-(centre + generator.normal(0, 1, PROBLEMS) + shift)))
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
@@ -50,36 +42,6 @@ def test_a_share_never_has_an_interval_beyond_its_bounds() -> None:
     found = mean_estimate([0.0] * 9 + [1.0], bounds=(0, 1))
     assert found.ci_low == 0
     assert found.ci_high is not None and 0.1 < found.ci_high < 1
-
-
-def test_the_clustered_interval_covers_the_truth_and_the_naive_one_does_not() -> None:
-    generator = np.random.default_rng(1)
-    truth = float(np.mean([hard_and_easy(generator).mean() for _ in range(4000)]))
-    clustered = naive = 0
-    for _ in range(TRIALS):
-        answers = generator.random((PROBLEMS, SAMPLES)) < hard_and_easy(generator)[:, None]
-        for values, kind in ((answers.mean(1), "clustered"), (answers.ravel().astype(float), "naive")):
-            found = mean_estimate(values.tolist())
-            assert found.ci_low is not None and found.ci_high is not None
-            covered = found.ci_low <= truth <= found.ci_high
-            clustered, naive = clustered + (covered and kind == "clustered"), naive + (covered and kind == "naive")
-    assert 0.92 < clustered / TRIALS < 0.98
-    assert naive / TRIALS < 0.65
-
-
-def test_pairing_by_problem_narrows_the_interval_and_keeps_its_coverage() -> None:
-    generator = np.random.default_rng(2)
-    covered, ratios = 0, []
-    for _ in range(TRIALS):
-        chances = hard_and_easy(generator)
-        left, right = (generator.binomial(SAMPLES, chances) / SAMPLES for _ in range(2))
-        paired, unpaired = paired_estimate(left.tolist(), right.tolist()), unpaired_estimate(left, right)  # type: ignore[arg-type]
-        assert paired.ci_low is not None and paired.ci_high is not None
-        assert unpaired.ci_low is not None and unpaired.ci_high is not None
-        covered += paired.ci_low <= 0 <= paired.ci_high
-        ratios.append((paired.ci_high - paired.ci_low) / (unpaired.ci_high - unpaired.ci_low))
-    assert 0.92 < covered / TRIALS < 0.98
-    assert np.mean(ratios) < 0.5
 
 
 def test_the_least_detectable_difference_is_detected_four_times_in_five() -> None:
