@@ -74,7 +74,7 @@ def test_a_machine_without_the_packages_is_told_the_command(monkeypatch: pytest.
     monkeypatch.delenv("GOPD_E2E_INSTALL", raising=False)
     with pytest.raises(preflight.Lacking) as told:
         preflight.prepare(Place(tmp_path / "node"))
-    assert "apt-get install -y --no-install-recommends containerd containernetworking-plugins" in str(told.value)
+    assert "apt-get install -y --no-install-recommends buildah containerd" in str(told.value)
 
 
 def test_a_node_that_is_there_is_not_made_twice(tmp_path: Path) -> None:

@@ -160,6 +160,9 @@ def make_groups() -> None:
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if (hierarchy / name).exists():
                     (group / name).write_text((hierarchy / name).read_text())
+            if (shares := group / "cpu.shares").exists():
+                # Else everything in pods together would weigh as much as one process outside.
+                shares.write_text(str(1024 * (os.cpu_count() or 1)))
 
 
 def _remove_groups() -> None:
