@@ -1,5 +1,6 @@
 """Drawing tokens and answers with a real tiny model: right distribution, own streams, no influence of the batch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ from gopd_eval.shell.sampling import Streams, next_tokens
 from gopd_eval.shell.transformers_engine import TransformersEngine
 
 PROMPTS = [[5 + n, 40, 7, 9, 200 - n][: 1 + n % 5] for n in range(10)]
-DRAWS = [Draw(prompt, stream_seed(0, f"p{n}", 0)) for n, prompt in enumerate(PROMPTS)]
+HOW = Drawing(temperature=1.0, top_p=1.0, max_response_tokens=24, batch_size=64, seed=0)
+DRAWS = [Draw(prompt, stream_seed(0, f"p{n}", 0), HOW) for n, prompt in enumerate(PROMPTS)]
 
 
 def draw(engine: TransformersEngine, draws: list[Draw], **sampling: object) -> list[Drawn]:
-    given = {"temperature": 1.0, "top_p": 1.0, "max_response_tokens": 24, "batch_size": 64, "seed": 0, **sampling}
-    settings = Drawing.model_validate(given)
-    found = dict(engine.generate(draws, settings, lambda: None))
+    how = HOW.model_copy(update=sampling)
+    found = dict(engine.generate([replace(draw, how=how) for draw in draws], lambda: None))
     return [found[place] for place in range(len(draws))]
 
 
@@ -39,8 +40,16 @@ def test_an_answer_does_not_depend_on_the_batch(engine: TransformersEngine, size
     assert answers[3:5] == draw(engine, DRAWS[3:5])
 
 
+def test_tasks_that_are_drawn_in_different_ways_go_through_one_call_and_do_not_mix(engine: TransformersEngine) -> None:
+    greedy = HOW.model_copy(update={"temperature": 0.0, "max_response_tokens": 5})
+    mixed = [replace(draw, how=greedy) if n % 3 == 0 else draw for n, draw in enumerate(DRAWS)]
+    found = dict(engine.generate(mixed, lambda: None))
+    for place, one in enumerate(mixed):
+        assert found[place] == draw(engine, [one], **one.how.model_dump())[0]
+
+
 def test_every_sample_has_a_stream_of_its_own(engine: TransformersEngine) -> None:
-    twice = [Draw([5, 6, 7], stream_seed(0, "p", sample)) for sample in range(2)]
+    twice = [Draw([5, 6, 7], stream_seed(0, "p", sample), HOW) for sample in range(2)]
     first, second = draw(engine, twice)
     assert first != second
     assert stream_seed(1, "p", 0) != stream_seed(0, "p", 0)
@@ -59,12 +68,12 @@ def test_temperature_zero_is_what_transformers_itself_finds_greedily(engine: Tra
         prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=10, eos_token_id=2
     )[0, 4:].tolist()
     plain = TransformersEngine(engine.model, frozenset({2}))
-    assert draw(plain, [Draw([5, 6, 7, 8], 1)], temperature=0, max_response_tokens=10)[0].tokens == known
+    assert draw(plain, [Draw([5, 6, 7, 8], 1, HOW)], temperature=0, max_response_tokens=10)[0].tokens == known
 
 
 def test_an_answer_is_cut_where_the_context_ends(engine: TransformersEngine) -> None:
     plain = TransformersEngine(engine.model, frozenset())
-    answer = draw(plain, [Draw([5] * 250, 1)], max_response_tokens=100)[0]
+    answer = draw(plain, [Draw([5] * 250, 1, HOW)], max_response_tokens=100)[0]
     assert (len(answer.tokens), answer.finish) == (6, "length")
 
 

@@ -74,6 +74,8 @@ class EvalProgress(Model):
     task: str | None = None
     done: int = 0
     total: int = 0
+    seconds_left: float | None = None
+    """By the pace since this part of the work began; None until something is done."""
     heartbeat: str
 
 

@@ -1,7 +1,8 @@
 """The one way to draw answers, whatever computes them.
 
-An engine takes token ids and gives token ids. It decides nothing about prompts, problems or files. `generate` yields
-each answer as soon as it may be written down, in any order.
+An engine takes token ids and gives token ids. It decides nothing about prompts, problems or files. `generate` takes
+everything that is wanted of a model at once, whatever task it is of, and yields each answer as soon as it may be
+written down, in any order.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,11 @@ from gopd_eval.core.samples import Finish
 
 @dataclass(frozen=True)
 class Draw:
-    """One answer to draw: the prompt's token ids and the seed of the answer's own random stream."""
+    """One answer to draw: the prompt's token ids, the seed of the answer's own random stream, and how it is drawn."""
 
     prompt: list[int]
     seed: int
+    how: Drawing
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,7 @@ class Engine(Protocol):
     context: int | None
     """Tokens of prompt and answer together that the model takes; None when it does not say."""
 
-    def generate(
-        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
-    ) -> Iterator[tuple[int, Drawn]]:
+    def generate(self, draws: Sequence[Draw], beat: Callable[[], None]) -> Iterator[tuple[int, Drawn]]:
         """Draw; yields (place in `draws`, answer). `beat` is called at every step and may raise to stop."""
         ...
 

@@ -6,6 +6,7 @@ memory. Nothing is graded.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,15 @@ class _Work:
     parts: dict[str, Any]
     entry: Entry
     teacher: ModelSource | None
+
+
+class _Part:
+    """The answers of one task that are still missing, and the file that they are added to."""
+
+    def __init__(self, work: _Work, file: RecordFile[Sample]) -> None:
+        self.work, self.file = work, file
+        wanted = wanted_samples([problem.id for problem in work.problems], work.task.samples)
+        self.todo = missing(wanted, file.records)
 
 
 def generate(request: EvalRequest, watch: Watch, only: int | None = None) -> None:
@@ -107,37 +117,43 @@ class _Session:
         self._pool = ModelPool(request.accelerator, request.cpu_threads)
 
     def draw(self, works: list[_Work]) -> None:
-        """Draw the missing answers of one subject on all its tasks with one loaded engine."""
-        engine: Engine | None = None
-        try:
-            for work in works:
-                wanted = wanted_samples([problem.id for problem in work.problems], work.task.samples)
-                folder = self._store / "generations" / work.entry.generations
-                with RecordFile(folder, Sample, work.parts, self._watch.beat) as file:
-                    todo = missing(wanted, file.records)
-                    if todo:
-                        self._watch.at("loading", work.subject.name, work.task.name)
-                        engine = engine or self._checked_engine(works)
-                        self._watch.at("generating", work.subject.name, work.task.name, len(wanted), len(file.records))
-                        self._draw_missing(engine, work, todo, file)
-        finally:
-            if engine is not None:
-                engine.close()
+        """Draw the missing answers of one subject on all its tasks, with one loaded engine and in one go."""
+        # Tasks that ask the same in the same way share their answers. Files are locked in one order by everybody.
+        by_key = {work.entry.generations: work for work in works}
+        with ExitStack() as stack:
+            parts = []
+            for key_ in sorted(by_key):
+                folder = self._store / "generations" / key_
+                file = stack.enter_context(RecordFile(folder, Sample, by_key[key_].parts, self._watch.beat))
+                parts.append(_Part(by_key[key_], file))
+            parts.sort(key=lambda part: works.index(part.work))
+            if not any(part.todo for part in parts):
+                return
+            task = works[0].task.name if len(works) == 1 else None
+            self._watch.at("loading", works[0].subject.name, task)
+            engine = self._checked_engine(works)
+            stack.callback(engine.close)
+            done = sum(len(part.file.records) for part in parts)
+            total = done + sum(len(part.todo) for part in parts)
+            draws = [draw for part in parts for draw in self._draws(part, engine)]
+            self._watch.at("generating", works[0].subject.name, task, total, done)
+            self._draw_all(engine, parts, draws)
 
-    def _draw_missing(self, engine: Engine, work: _Work, todo: list[tuple[str, int]], file: RecordFile[Sample]) -> None:
-        sampling = self._request.drawing(work.task)
-        tokenizer = self._pool.tokenizer(work.source)
-        prompts = self._prompts(work)
-        _check_context(engine, prompts, work, sampling.max_response_tokens)
-        seeds = [stream_seed(sampling.seed, problem, sample) for problem, sample in todo]
-        draws = [Draw(prompts[problem], seed) for (problem, _), seed in zip(todo, seeds, strict=True)]
-        for place, drawn in engine.generate(draws, sampling, self._watch.beat):
-            problem, sample = todo[place]
+    def _draws(self, part: _Part, engine: Engine) -> list[Draw]:
+        how = self._request.drawing(part.work.task)
+        prompts = self._prompts(part.work)
+        _check_context(engine, prompts, part.work, how.max_response_tokens)
+        return [Draw(prompts[problem], stream_seed(how.seed, problem, sample), how) for problem, sample in part.todo]
+
+    def _draw_all(self, engine: Engine, parts: list[_Part], draws: list[Draw]) -> None:
+        wanted = [(part, sample) for part in parts for sample in part.todo]
+        tokenizer = self._pool.tokenizer(parts[0].work.source)
+        for place, drawn in engine.generate(draws, self._watch.beat):
+            part, (problem, sample) = wanted[place]
+            draw = draws[place]
             text = tokenizer.decode(drawn.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            record = Sample(
-                problem, sample, seeds[place], len(draws[place].prompt), drawn.tokens, text, drawn.finish
-            )  # fmt: skip
-            file.append([record])
+            record = Sample(problem, sample, draw.seed, len(draw.prompt), drawn.tokens, text, drawn.finish)
+            part.file.append([record])
             self._watch.advance(1)
 
     def diverge(self, works: list[_Work]) -> None:

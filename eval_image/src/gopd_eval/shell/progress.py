@@ -29,7 +29,8 @@ class Watch:
         self._phase: Phase = "loading"
         self._subject: str | None = None
         self._task: str | None = None
-        self._done = self._total = 0
+        self._done = self._total = self._done_before = 0
+        self._began = time.monotonic()
 
     def listen(self) -> None:
         """From now on SIGTERM and SIGINT ask to stop."""
@@ -45,6 +46,7 @@ class Watch:
         """Enter a part of the work; written at once."""
         self._phase, self._subject, self._task = phase, subject, task
         self._done, self._total = done, total
+        self._began, self._done_before = time.monotonic(), done
         self.beat(force=True)
 
     def advance(self, count: int) -> None:
@@ -64,8 +66,16 @@ class Watch:
                 task=self._task,
                 done=self._done,
                 total=self._total,
+                seconds_left=self._seconds_left(now),
                 heartbeat=datetime.now(UTC).isoformat(timespec="seconds"),
             )
             write_atomically(self._path, progress.to_json(), "paths.progress")
         if self._stopped_by is not None:
             raise StoppedError(self._stopped_by)
+
+    def _seconds_left(self, now: float) -> float | None:
+        """By the pace since this part began: what had been done before took no time."""
+        done = self._done - self._done_before
+        if done <= 0 or self._total <= self._done:
+            return None
+        return round((now - self._began) / done * (self._total - self._done), 1)

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, Protocol, Self, TypeVar
 
+import click
+
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.shell.files import failures_as_errors, write_atomically
 
@@ -55,8 +57,12 @@ class RecordFile(Generic[R]):
                 write_atomically(self._folder / "manifest.json", json.dumps(self._manifest, indent=2) + "\n", FIELD)
             self._file = path.open("ab")
             whole = whole_length(path)
-            if whole < path.stat().st_size:
+            if torn := path.stat().st_size - whole:
                 os.truncate(path, whole)
+                click.echo(
+                    f"notice: {FIELD}: {path} ended with a torn line ({torn} bytes); it is cut off, and done again",
+                    err=True,
+                )
         self.records = read_records(self._folder, self._kind)
         return self
 

@@ -5,7 +5,8 @@ killed process loses the batch at hand and nothing else. Models without a key-va
 keep their ended rows to the end of the batch. Multimodal models are not supported.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,13 +30,13 @@ class TransformersEngine:
         self.model, self._stop = model, stop
         self.context: int | None = getattr(model.config, "max_position_embeddings", None)
 
-    def generate(
-        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
-    ) -> Iterator[tuple[int, Drawn]]:
-        """Draw batch after batch, in order; yields when a batch is complete."""
-        for start in range(0, len(draws), sampling.batch_size):
-            batch = draws[start : start + sampling.batch_size]
-            yield from enumerate(self._draw_batch(batch, sampling, beat), start=start)
+    def generate(self, draws: Sequence[Draw], beat: Callable[[], None]) -> Iterator[tuple[int, Drawn]]:
+        """Draw batch after batch, in order; yields when a batch is complete. A batch is drawn in one way."""
+        start = 0
+        for how, same in groupby(draws, key=lambda draw: draw.how):
+            for batch in batched(same, how.batch_size):
+                yield from enumerate(self._draw_batch(batch, how, beat), start=start)
+                start += len(batch)
 
     def close(self) -> None:
         """Nothing to do: the model belongs to whoever loaded it."""
@@ -73,6 +74,13 @@ class TransformersEngine:
             mask = torch.nn.functional.pad(mask, (0, 1), value=1)
             positions = positions[:, -1:] + 1
         return [Drawn(tokens, finish) for tokens, finish in zip(answers, finishes, strict=True)]
+
+
+def batched(draws: Iterable[Draw], size: int) -> Iterator[list[Draw]]:
+    """The draws in lists of `size`; the last may be shorter."""
+    rest = iter(draws)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def answer_budget(context: int | None, prompt: int, wanted: int) -> int:

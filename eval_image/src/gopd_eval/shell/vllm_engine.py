@@ -10,7 +10,6 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from gopd_api.requests import Drawing
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.samples import Finish
 from gopd_eval.shell.engine import Draw, Drawn
@@ -41,20 +40,18 @@ class VllmEngine:
         )
         self.context: int | None = self._llm.llm_engine.model_config.max_model_len
 
-    def generate(
-        self, draws: Sequence[Draw], sampling: Drawing, beat: Callable[[], None]
-    ) -> Iterator[tuple[int, Drawn]]:
+    def generate(self, draws: Sequence[Draw], beat: Callable[[], None]) -> Iterator[tuple[int, Drawn]]:
         """Draw all; yields each answer when it ends. Unfinished requests are aborted when `beat` raises."""
-        from vllm import SamplingParams
+        from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         engine = self._llm.llm_engine
         for place, draw in enumerate(draws):
             parameters = SamplingParams(
-                temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_response_tokens,
+                temperature=draw.how.temperature, top_p=draw.how.top_p, max_tokens=draw.how.max_response_tokens,
                 seed=draw.seed, stop_token_ids=self._stop, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY,
             )  # fmt: skip
-            engine.add_request(str(place), {"prompt_token_ids": draw.prompt}, parameters)
+            engine.add_request(str(place), TokensPrompt(prompt_token_ids=draw.prompt), parameters)
         waiting = {str(place) for place in range(len(draws))}
         try:
             while engine.has_unfinished_requests():

@@ -62,10 +62,10 @@ def shown_training(progress: Progress) -> Shown:
 
 
 def shown_evaluation(progress: EvalProgress) -> Shown:
-    """The evaluation's progress: answers drawn or samples graded of the subject and task at hand."""
+    """The evaluation's progress: answers drawn or samples graded of the subject and task at hand, time left."""
     what = [part for part in (progress.subject, progress.task) if part]
     unit = "samples" if progress.phase == "grading" else "answers"
-    return Shown(PHASES[progress.phase], progress.done, progress.total, unit, tuple(what))
+    return Shown(PHASES[progress.phase], progress.done, progress.total, unit, tuple(what), progress.seconds_left)
 
 
 def number(value: float) -> str:
