@@ -88,7 +88,7 @@ class World:
         if decision.status != self.status:
             found.append(("status", decision.status))
         found += [("delete", target) for target in decision.deletes]
-        found += [("create", manifest) for manifest in decision.creates]
+        found += [("create", manifest) for manifest in (*decision.creates, *decision.later)]
         if decision.delete_job:
             found.append(("delete-job", None))
         return found

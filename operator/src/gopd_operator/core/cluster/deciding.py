@@ -102,7 +102,8 @@ def _distilled(look: Look, accepted: Acceptance) -> Decision:
     decision = Decision(
         found,
         deletes=(*trained.deletes, *measured.deletes),
-        creates=(*trained.creates, *measured.creates),
+        creates=trained.creates or measured.creates,
+        later=measured.creates if trained.creates else (),
         again_at=trained.again_at,
     )
     return _phased(look, decision, trained, measured)

@@ -57,6 +57,8 @@ class Decision:
     """The whole status as it should be; written only when it is another one than before."""
     deletes: tuple[Target, ...] = ()
     creates: tuple[Manifest, ...] = ()
+    later: tuple[Manifest, ...] = ()
+    """Objects that are created after those, and that may wait for what other jobs need first."""
     patches: tuple[SuspendPatch, ...] = ()
     delete_job: bool = False
     """The job itself is past its time to live."""

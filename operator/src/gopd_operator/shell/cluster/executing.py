@@ -1,44 +1,36 @@
-"""Carries a decision out: the status first, then what is deleted, then what is created, and events last.
+"""Carries a decision out: the status first, then what is deleted, then what is created; events are told beside it.
 
 Each effect may be the last one before a crash, and each may be done twice: names are deterministic, what exists counts
 as created when it is the job's own, and what is gone counts as deleted. A write that meets a newer object is given up,
-and the job is looked at again. While other jobs wait for their first answer, a job's first answer is all that it gets:
-thousands that are there before the operator are told within seconds that they were seen.
+and the job is looked at again. How much is done in one turn is decided in `core.cluster.pacing`.
 """
 
-import hashlib
-import logging
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from gopd_api.objects import API_VERSION
 from gopd_api.status import DistillationJobStatus
-from gopd_operator.core.cluster.decision import Decision, Event, Look
+from gopd_operator.core.cluster.decision import Decision, Look
 from gopd_operator.core.cluster.manifests import Manifest
 from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.cluster.pacing import Crowd, Extent, extent, next_look
 from gopd_operator.core.cluster.seen import owner_uid
 from gopd_operator.core.cluster.telling import events
 from gopd_operator.shell.cluster.api import Api, ApiError
 from gopd_operator.shell.cluster.cache import Body, Cache
+from gopd_operator.shell.cluster.keyqueue import Again
 from gopd_operator.shell.cluster.metrics import ATTEMPTS, GPU_SECONDS
 from gopd_operator.shell.cluster.resources import (
     BY_KIND,
     CONFIG_MAP,
     DISTILLATION_JOB,
-    EVENT,
     JOB,
     OURS,
     RAY_JOB,
 )
-
-log = logging.getLogger("gopd.operator")
-COMPONENT = "gopd-operator"
-CREATED_SECONDS = 10.0
-"""What was created is written down with the first news of it, or after so long when there is none."""
-WRITTEN_SECONDS = 0.2
-"""What follows from a status that was just written is decided after so long, without any news."""
+from gopd_operator.shell.cluster.teller import Teller
 
 
 class Stale(Exception):
@@ -51,41 +43,50 @@ class Executor:
 
     api: Api
     cache: Cache
+    teller: Teller
     created: dict[Key, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     """What looks that failed half-way have created: the next one goes on behind it."""
-    untold: dict[Key, list[Event]] = field(default_factory=dict)
-    """Events of first answers, which are told with what follows them."""
 
-    async def carry_out(self, look: Look, decision: Decision, body: Body) -> float | None:
-        """Do it all, in order; seconds until the job should be looked at again for it, None when there is no need.
+    async def carry_out(self, look: Look, decision: Decision, body: Body, crowd: Crowd) -> Again | None:
+        """Do it, in order, as far as the crowd of other jobs allows; when the job should be looked at again for it.
 
         Raises ApiError, and Stale when the job has changed meanwhile.
         """
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         known = look.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        written = status != known or not body.get("status")
+        first, uid = not body.get("status"), body["metadata"]["uid"]
+        written = first or status != known
+        turn = extent(decision, crowd, first=first)
         if written:
             await self._write(body, status)
-            if not body.get("status") and self.cache.unanswered:
-                self.untold[look.context.key] = events(look.status, decision.status)
-                return 0.0
+            _count(look, decision)
+            for event in events(look.status, decision.status):
+                self.teller.tell(look.context.key, uid, event)
         elif decision.creates or decision.deletes:
             await self._still(body)
-        namespace, resource = look.context.key.namespace, BY_KIND[look.context.key.kind]
+        if turn == "answer":
+            return Again(0.0, calm=False)
+        await self._delete_and_create(look, decision, uid, turn)
+        if turn == "urgent":
+            return Again(0.0)
+        if decision.delete_job:
+            key = look.context.key
+            await self.api.delete(BY_KIND[key.kind], key.namespace, key.name, uid)
+        wait = next_look(decision, time.time(), written=written)
+        return None if wait is None else Again(wait)
+
+    async def _delete_and_create(self, look: Look, decision: Decision, uid: str, turn: Extent) -> None:
+        namespace = look.context.key.namespace
         for target in decision.deletes:
             await self.api.delete(BY_KIND[target.kind], namespace, target.name, target.uid)
-        await self._create_all(look, decision, body["metadata"]["uid"])
+        await self._create_all(look, decision.creates, uid)
+        if turn == "urgent":
+            return
+        await self._create_all(look, decision.later, uid)
         for patch in decision.patches:
             change = {"spec": {"lifecycle": {"suspend": patch.suspend}}}
             answer = await self.api.patch(DISTILLATION_JOB, namespace, patch.name, change)
             self.cache.take(DISTILLATION_JOB, answer)
-        if written:
-            _count(look, decision)
-        for event in self._news(look, decision):
-            await self.tell(look.context.key, body["metadata"]["uid"], event)
-        if decision.delete_job:
-            await self.api.delete(resource, namespace, look.context.key.name, body["metadata"]["uid"])
-        return CREATED_SECONDS if decision.creates else WRITTEN_SECONDS if written else None
 
     async def _write(self, body: Body, status: dict[str, Any]) -> None:
         """Replace the status of the very version that the decision was made from."""
@@ -105,9 +106,9 @@ class Executor:
         if fresh is None or fresh["metadata"]["resourceVersion"] != meta["resourceVersion"]:
             raise Stale("the job was changed meanwhile")
 
-    async def _create_all(self, look: Look, decision: Decision, owner: str) -> None:
+    async def _create_all(self, look: Look, manifests: Sequence[Manifest], owner: str) -> None:
         done = self.created[look.context.key]
-        for manifest in decision.creates:
+        for manifest in manifests:
             place = (manifest["kind"], manifest["metadata"]["name"], owner)
             if place not in done:
                 await self._create(manifest, owner)
@@ -125,44 +126,6 @@ class Executor:
                 raise ApiError(409, "Occupied", f"{resource.kind} {meta['name']} {whose}; it is tried again")
         if answer is not None:
             self.cache.take(resource, {**answer, "kind": manifest["kind"]})
-
-    def _news(self, look: Look, decision: Decision) -> list[Event]:
-        return [*self.untold.pop(look.context.key, ()), *events(look.status, decision.status)]
-
-    async def tell(self, key: Key, uid: str, event: Event) -> None:
-        """An event of a job, under a name that follows from what it says: two operators tell it once."""
-        told = f"{uid} {event.reason} {event.message}"
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{key.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}",
-                "namespace": key.namespace,
-            },
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": key.kind,
-                "name": key.name,
-                "namespace": key.namespace,
-                "uid": uid,
-            },
-            "type": event.type,
-            "reason": event.reason,
-            "message": event.message[:1000],
-            "source": {"component": COMPONENT},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        try:
-            await self.api.create(EVENT, body)
-        except ApiError as error:
-            # Told or not, the work is done: an event is never worth a second look.
-            log.warning("event %s of %s %s was not written: %s", event.reason, key.kind, key.name, error)
-        level = logging.WARNING if event.type == "Warning" else logging.INFO
-        extra = {"namespace": key.namespace, "job": key.name, "reason": event.reason}
-        log.log(level, "%s %s/%s: %s: %s", key.kind, key.namespace, key.name, event.reason, event.message, extra=extra)
 
 
 def _count(look: Look, decision: Decision) -> None:

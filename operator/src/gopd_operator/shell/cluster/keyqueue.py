@@ -1,8 +1,8 @@
 """The queue of jobs that should be looked at: each key once, never by two workers, later when it failed.
 
 A key that is added while it is being worked on is worked on again afterwards. A failed look comes back after a wait
-that doubles, up to half a minute, with some chance in it, so that many jobs do not come back together. It knows
-nothing of jobs.
+that doubles, up to half a minute, with some chance in it, so that many jobs do not come back together. Calm keys, which
+nobody waits for, are taken when no other key is due, and by few workers at a time. It knows nothing of jobs.
 """
 
 import asyncio
@@ -10,10 +10,30 @@ import heapq
 import random
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+CALM_AT_ONCE = 4
+"""Workers that calm keys have at the most: the API server is left to those who wait."""
+CALM_PATIENCE = 30.0
+"""A calm key that is overdue by so many seconds has its turn before the others."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """When a key comes back by itself."""
+
+    seconds: float
+    calm: bool = True
+    """Nobody waits for it."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    due: float
+    calm: bool
 
 
 class KeyQueue(Generic[Key]):
@@ -21,9 +41,11 @@ class KeyQueue(Generic[Key]):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
-        self._busy: set[Key] = set()
+        self._entries: dict[Key, _Entry] = {}
+        self._heaps: dict[bool, list[tuple[float, int, Key]]] = {False: [], True: []}
+        """By calm."""
+        self._busy: dict[Key, bool] = {}
+        """The keys that are being worked on, and whether they came as calm ones."""
         self._failures: dict[Key, int] = {}
         self._count = 0
         self._changed = asyncio.Event()
@@ -31,38 +53,46 @@ class KeyQueue(Generic[Key]):
     def __len__(self) -> int:
         """Keys that are due now and not being worked on."""
         now = self._clock()
-        return sum(1 for due in self._due.values() if due <= now)
+        return sum(1 for entry in self._entries.values() if entry.due <= now)
+
+    def pressed(self) -> bool:
+        """Whether a key that somebody waits for is due."""
+        heap = self._heaps[False]
+        return bool(heap) and heap[0][0] <= self._clock()
 
     def oldest(self) -> float:
         """Seconds that the longest waiting key is overdue; 0 when none is."""
-        waiting = [due for key, due in self._due.items() if key not in self._busy]
+        waiting = [entry.due for key, entry in self._entries.items() if key not in self._busy]
         return max(0.0, self._clock() - min(waiting)) if waiting else 0.0
 
-    def add(self, key: Key, after: float = 0.0) -> None:
+    def add(self, key: Key, after: float = 0.0, *, calm: bool = False) -> None:
         """Have `key` looked at `after` seconds from now, or earlier where that was asked for before."""
         due = self._clock() + max(0.0, after)
-        if key in self._due and self._due[key] <= due:
-            return
-        self._due[key] = due
+        known = self._entries.get(key)
+        if known is not None:
+            if known.due <= due and known.calm <= calm:
+                return
+            due, calm = min(known.due, due), known.calm and calm
+        self._entries[key] = _Entry(due, calm)
         self._count += 1
-        heapq.heappush(self._heap, (due, self._count, key))
+        heapq.heappush(self._heaps[calm], (due, self._count, key))
         self._changed.set()
 
     def forget(self, key: Key) -> None:
         """The key is gone for good: drop what is remembered of it."""
-        self._due.pop(key, None)
+        self._entries.pop(key, None)
         self._failures.pop(key, None)
 
-    async def work(self, look: Callable[[Key], Awaitable[float | None]]) -> None:
-        """Work on keys until cancelled. `look` returns seconds until the next look, or None; it must not raise."""
+    async def work(self, look: Callable[[Key], Awaitable[Again | None]]) -> None:
+        """Work on keys until cancelled. `look` says when it should be called again, if ever; it must not raise."""
         while True:
             key = await self._take()
             try:
                 again = await look(key)
             finally:
-                self._busy.discard(key)
+                self._busy.pop(key, None)
             if again is not None:
-                self.add(key, again)
+                self.add(key, again.seconds, calm=again.calm)
             self._changed.set()
 
     def failed(self, key: Key, at_least: float = 0.0) -> float:
@@ -75,37 +105,48 @@ class KeyQueue(Generic[Key]):
         """Forget the failures of `key`."""
         self._failures.pop(key, None)
 
+    def _starving(self) -> bool:
+        heap = self._heaps[True]
+        return bool(heap) and self._clock() - heap[0][0] > CALM_PATIENCE
+
     async def _take(self) -> Key:
         while True:
-            key, wait = self._next()
-            if key is not None:
-                return key
+            kinds = [False, True] if sum(self._busy.values()) < CALM_AT_ONCE else [False]
+            if self._starving():
+                kinds.reverse()
+            waits: list[float] = []
+            for calm in kinds:
+                key, wait = self._next(calm=calm)
+                if key is not None:
+                    return key
+                waits += [] if wait is None else [wait]
+            wait = min(waits, default=None)
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), wait)
             except TimeoutError:
                 continue
 
-    def _next(self) -> tuple[Key | None, float | None]:
-        """A key that is due and free, or the seconds until one may be."""
-        passed = []
+    def _next(self, *, calm: bool) -> tuple[Key | None, float | None]:
+        """A key of this kind that is due and free, or the seconds until one may be."""
+        heap, passed = self._heaps[calm], []
         found, wait = None, None
-        while self._heap:
-            due, _, key = self._heap[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._heap)  # asked for earlier meanwhile, or forgotten
+        while heap:
+            due, _, key = heap[0]
+            if self._entries.get(key) != _Entry(due, calm):
+                heapq.heappop(heap)  # asked for earlier meanwhile, or forgotten
                 continue
             if due > self._clock():
                 wait = due - self._clock()
                 break
-            entry = heapq.heappop(self._heap)
+            entry = heapq.heappop(heap)
             if key in self._busy:
                 passed.append(entry)
                 continue
             found = key
-            del self._due[key]
-            self._busy.add(key)
+            del self._entries[key]
+            self._busy[key] = calm
             break
         for entry in passed:
-            heapq.heappush(self._heap, entry)
+            heapq.heappush(heap, entry)
         return found, wait

@@ -40,7 +40,9 @@ async def operate(settings: OperatorSettings) -> None:
             log.info("serving %s, port %d", ", ".join(settings.namespaces) or "all namespaces", port)
             # Of no consequence to the others: it may end, and nothing else does.
             mirror = asyncio.create_task(operator.mirror.work())
-            tasks = [asyncio.create_task(operator.keep_synced()), asyncio.create_task(operator.work())]
+            tasks = [
+                asyncio.create_task(one) for one in (operator.keep_synced(), operator.work(), operator.teller.work())
+            ]
             watch = asyncio.create_task(
                 kopf.operator(
                     registry=handlers(operator, connection),
@@ -56,6 +58,7 @@ async def operate(settings: OperatorSettings) -> None:
             for task in (watch, mirror, *tasks):
                 task.cancel()
             await asyncio.gather(watch, mirror, *tasks, return_exceptions=True)
+            await operator.teller.last_words()
             for task in done:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise error

@@ -13,16 +13,18 @@ from typing import Any
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.deciding import decide
 from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.cluster.pacing import Crowd
 from gopd_operator.core.cluster.telling import refusal
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import Api, ApiError
 from gopd_operator.shell.cluster.cache import Cache, job_key
 from gopd_operator.shell.cluster.executing import Executor, Stale
-from gopd_operator.shell.cluster.keyqueue import KeyQueue
+from gopd_operator.shell.cluster.keyqueue import Again, KeyQueue
 from gopd_operator.shell.cluster.metrics import JOBS, LOOK_ERRORS, LOOKS, QUEUE
 from gopd_operator.shell.cluster.mirror import Mirror
 from gopd_operator.shell.cluster.observing import Observer, Unreadable
 from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, OURS, WATCHED, Resource
+from gopd_operator.shell.cluster.teller import Teller
 
 log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
@@ -40,11 +42,16 @@ class Operator:
         self.cache = Cache()
         self.queue: KeyQueue[Key] = KeyQueue()
         self.observer = Observer(api, self.cache, settings)
-        self.executor = Executor(api, self.cache)
+        self.teller = Teller(api, self.crowded)
+        self.executor = Executor(api, self.cache, self.teller)
         self.mirror = Mirror(settings.tracking_uri)
         self.synced: float | None = None
         """Monotonic time of the last full reading."""
         self.reading = 0
+
+    def crowded(self) -> bool:
+        """Whether a job waits for what is more urgent than events."""
+        return bool(self.cache.unanswered) or self.queue.pressed()
 
     def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
         """An event of a watch."""
@@ -75,8 +82,8 @@ class Operator:
             for _ in range(self.settings.workers):
                 group.create_task(self.queue.work(self.look))
 
-    async def look(self, key: Key) -> float | None:
-        """One look at one job; seconds until the next one, None when only news should bring it back."""
+    async def look(self, key: Key) -> Again | None:
+        """One look at one job; when the next one is, None when only news should bring it back."""
         begun = time.perf_counter()
         try:
             again = await self._look(key)
@@ -89,49 +96,47 @@ class Operator:
             log.warning("%s %s/%s: %s; again in %.1f s", key.kind, key.namespace, key.name, error, wait)
             known = self.cache.jobs.get(key)
             if error.status in REFUSED and known is not None:
-                await self.executor.tell(key, known.uid, refusal(error.message))
-            return wait
+                self.teller.tell(key, known.uid, refusal(error.message))
+            return Again(wait, calm=False)
         except Unreadable as error:
             LOOK_ERRORS.labels("unreadable").inc()
             log.error("%s %s/%s: %s", key.kind, key.namespace, key.name, error)
-            return UNREADABLE_SECONDS
+            return Again(UNREADABLE_SECONDS)
         except Exception:  # one job's fault must not end the work on all others; it is logged whole
             LOOK_ERRORS.labels("unforeseen").inc()
             wait = self.queue.failed(key)
             log.exception(
                 "%s %s/%s: an error of the operator; again in %.1f s", key.kind, key.namespace, key.name, wait
             )
-            return wait
+            return Again(wait, calm=False)
         finally:
             LOOKS.observe(time.perf_counter() - begun)
         self.queue.succeeded(key)
         return again
 
-    async def _look(self, key: Key) -> float | None:
+    async def _look(self, key: Key) -> Again | None:
         made = await self.observer.look(key)
         if made is None:
             self.queue.forget(key)
-            self.executor.untold.pop(key, None)
             return None
         look, body = made
         decision = decide(look)
-        soon = await self.executor.carry_out(look, decision, body)
-        late = None if decision.again_at is None else max(0.1, decision.again_at - time.time())
-        return min((wait for wait in (soon, late) if wait is not None), default=None)
+        crowd = Crowd(len(self.cache.unanswered), self.queue.pressed())
+        return await self.executor.carry_out(look, decision, body, crowd)
 
-    async def _refresh(self, key: Key) -> float | None:
+    async def _refresh(self, key: Key) -> Again | None:
         """Read the job anew: the watch is behind."""
         try:
             fresh = await self.api.get(BY_KIND[key.kind], key.namespace, key.name)
         except ApiError:
-            return self.queue.failed(key)
+            return Again(self.queue.failed(key), calm=False)
         if fresh is None:
             known = self.cache.jobs.get(key)
             if known is not None:
                 self.news(BY_KIND[key.kind], "DELETED", known.body())
             return None
         self.news(BY_KIND[key.kind], None, fresh)
-        return 0.0
+        return Again(0.0, calm=False)
 
     async def keep_synced(self) -> None:
         """Read everything at the start and again now and then."""
@@ -156,7 +161,7 @@ class Operator:
             if first:
                 self.queue.add(key)
             elif job.phase not in ENDED and number % READINGS_A_LOOK == self.reading:
-                self.queue.add(key, random.uniform(0, self.settings.resync_seconds / 2))
+                self.queue.add(key, random.uniform(0, self.settings.resync_seconds / 2), calm=True)
         self.count()
 
     async def _sync(self, resource: Resource, namespace: str | None, selector: str | None) -> None:
