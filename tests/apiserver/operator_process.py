@@ -24,11 +24,11 @@ ACCOUNT = "gopd-operator"
 SETTINGS = {"inspect": False, "storageClaim": "gopd", "port": 0, "resyncSeconds": 30}
 
 
-def grant(control_plane: ControlPlane, namespace: str | None, target: Path) -> None:
-    """Create the chart's service account and its permissions, of one namespace or of all."""
+def grant(control_plane: ControlPlane, namespace: str | None, target: Path, home: str = HOME) -> None:
+    """Create the chart's service account in `home`, and its permissions, of one namespace or of all."""
     with contextlib.suppress(ApiError):  # it is there already
-        control_plane.api.create(NAMESPACES, "", {"metadata": {"name": HOME}})
-    target.write_text(yaml.safe_dump_all(operator_access(namespace, home=HOME)), encoding="utf-8")
+        control_plane.api.create(NAMESPACES, "", {"metadata": {"name": home}})
+    target.write_text(yaml.safe_dump_all(operator_access(namespace, home=home)), encoding="utf-8")
     control_plane.kubectl("apply", "-f", str(target))
 
 
@@ -79,9 +79,9 @@ class OperatorProcess:
             time.sleep(0.05)
         raise TimeoutError(f"the operator is not ready: {self.log.read_text(encoding='utf-8')[-3000:]}")
 
-    def asked(self, path: str) -> tuple[int, str]:
+    def asked(self, path: str, seconds: float = 10) -> tuple[int, str]:
         """Status and text of one of its own pages."""
-        answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}{path}", retries=False)
+        answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}{path}", retries=False, timeout=seconds)
         return answer.status, answer.data.decode()
 
     def stop(self) -> None:

@@ -15,16 +15,17 @@ from tests.apiserver.life import QUICK, SWEEP, Life
 from tests.apiserver.operator_process import ACCOUNT, HOME, OperatorProcess, grant
 from tests.charts.rendering import granted, of_kind, operator_access
 from tests.cluster import ray_faults
-from tests.cluster.api import DISTILLATION_JOBS, RAY_JOBS, ApiError
+from tests.cluster.api import DISTILLATION_JOBS, EVENTS, RAY_JOBS, ApiError, Kind
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fault_proxy import FaultProxy
 
 pytestmark = pytest.mark.timeout(600)
+ROLES = Kind("rbac.authorization.k8s.io", "v1", "roles")
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 NOT_ASKED = {  # by this life; each with when it is
     # Held, because who grants a permission must have it: the training's own role.
     ("", "configmaps", "patch"),
-    # Asked by the API server's owner-reference check, where that is switched on.
+    # Asked inside the API server, whose check of owner references is switched on here; the last test takes it away.
     ("gopd.io", "distillationjobs/finalizers", "update"),
     ("gopd.io", "evaljobs/finalizers", "update"),
     # The time to live of an EvalJob, and children of a sweep that are EvalJobs, go the same way as DistillationJobs'.
@@ -112,3 +113,22 @@ def _name_that_is_taken(life: Life) -> None:
     assert "ownerReferences" not in life.stage.ray.get("held-a1")["metadata"]
     with contextlib.suppress(ApiError):
         life.stage.api.delete(DISTILLATION_JOBS, life.stage.namespace, "held")
+
+
+def test_without_the_permission_on_finalizers_no_child_is_made_and_the_job_says_why(
+    control_plane: ControlPlane, life: Life, namespace: str, tmp_path: Path
+) -> None:
+    home = f"{namespace}-home"  # an account that no other test has given more
+    grant(control_plane, namespace, tmp_path / "access.yaml", home)
+    (role,) = of_kind(operator_access(namespace, home=home), "Role")
+    rules = [rule for rule in role["rules"] if "distillationjobs/finalizers" not in rule["resources"]]
+    assert len(rules) == len(role["rules"]) - 1
+    control_plane.api.merge(ROLES, namespace, role["metadata"]["name"], {"rules": rules})
+    with OperatorProcess(control_plane.account_kubeconfig(home, ACCOUNT), tmp_path, namespaces=[namespace]):
+        life.stage.apply(**QUICK)
+        life.wait(lambda: "RequestRefused" in life.stage.events())
+        told = [one for one in control_plane.api.list(EVENTS, namespace) if one["reason"] == "RequestRefused"]
+        assert "finalizers" in told[0]["message"]
+        assert life.stage.rayjobs() == []
+        grant(control_plane, namespace, tmp_path / "access.yaml", home)
+        life.started(1)

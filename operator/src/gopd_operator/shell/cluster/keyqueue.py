@@ -6,6 +6,7 @@ nobody waits for, are taken when no other key is due, and by few workers at a ti
 """
 
 import asyncio
+import contextlib
 import heapq
 import random
 import time
@@ -83,17 +84,26 @@ class KeyQueue(Generic[Key]):
         self._entries.pop(key, None)
         self._failures.pop(key, None)
 
-    async def work(self, look: Callable[[Key], Awaitable[Again | None]]) -> None:
-        """Work on keys until cancelled. `look` says when it should be called again, if ever; it must not raise."""
-        while True:
-            key = await self._take()
-            try:
-                again = await look(key)
-            finally:
-                self._busy.pop(key, None)
-            if again is not None:
-                self.add(key, again.seconds, calm=again.calm)
+    async def work(self, look: Callable[[Key], Awaitable[Again | None]], at_once: int) -> None:
+        """Work on keys until cancelled, `at_once` at a time. `look` says when it should be called again, if ever."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                key, wait = (None, None) if len(self._busy) >= at_once else self._take()
+                if key is not None:
+                    group.create_task(self._work(key, look))
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), wait)
+
+    async def _work(self, key: Key, look: Callable[[Key], Awaitable[Again | None]]) -> None:
+        try:
+            again = await look(key)
+        finally:
+            del self._busy[key]
             self._changed.set()
+        if again is not None:
+            self.add(key, again.seconds, calm=again.calm)
 
     def failed(self, key: Key, at_least: float = 0.0) -> float:
         """Seconds to wait after another failure of `key`."""
@@ -109,26 +119,21 @@ class KeyQueue(Generic[Key]):
         heap = self._heaps[True]
         return bool(heap) and self._clock() - heap[0][0] > CALM_PATIENCE
 
-    async def _take(self) -> Key:
-        while True:
-            kinds = [False, True] if sum(self._busy.values()) < CALM_AT_ONCE else [False]
-            if self._starving():
-                kinds.reverse()
-            waits: list[float] = []
-            for calm in kinds:
-                key, wait = self._next(calm=calm)
-                if key is not None:
-                    return key
-                waits += [] if wait is None else [wait]
-            wait = min(waits, default=None)
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                continue
+    def _take(self) -> tuple[Key | None, float | None]:
+        """A key that is due and free, marked as busy, or the seconds until one may be."""
+        kinds = [False, True] if sum(self._busy.values()) < CALM_AT_ONCE else [False]
+        if self._starving():
+            kinds.reverse()
+        waits: list[float] = []
+        for calm in kinds:
+            key, wait = self._next(calm=calm)
+            if key is not None:
+                return key, None
+            waits += [] if wait is None else [wait]
+        return None, min(waits, default=None)
 
     def _next(self, *, calm: bool) -> tuple[Key | None, float | None]:
-        """A key of this kind that is due and free, or the seconds until one may be."""
+        """The same among the calm, or among the others."""
         heap, passed = self._heaps[calm], []
         found, wait = None, None
         while heap:

@@ -78,9 +78,7 @@ class Operator:
         """Look at jobs, several at a time, for ever. The first looks wait for the first full reading."""
         while self.synced is None:
             await asyncio.sleep(0.05)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.settings.workers):
-                group.create_task(self.queue.work(self.look))
+        await self.queue.work(self.look, self.settings.workers)
 
     async def look(self, key: Key) -> Again | None:
         """One look at one job; when the next one is, None when only news should bring it back."""
