@@ -112,7 +112,7 @@ class ControlPlane(Access):
                 f"--tls-private-key-file={folder}/server.key",
                 f"--token-auth-file={folder}/tokens.csv",
                 "--authorization-mode=RBAC",
-                # As hardened clusters have it: who makes an object wait for its owner must be allowed to hold the owner.
+                # As in hardened clusters: an object may make its owner wait only when its maker may hold the owner.
                 "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
                 f"--service-account-key-file={folder}/accounts.key",
                 f"--service-account-signing-key-file={folder}/accounts.key",
