@@ -8,11 +8,14 @@ the published harness takes it. Whether an answer is right is decided elsewhere.
 
 import re
 from dataclasses import dataclass
+from functools import reduce
 
 from gopd_eval.core.samples import Finish
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
-_BARE_CONTENT = re.compile(r"[^\s${}]+")
+_BARE_CONTENT = re.compile(r"(?!\\(?:boxed|fbox))[^\s${}]+")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_NOT_SPACE = re.compile(r"\S")
 _JOINT = re.compile(r"[\s$]*(?:[,;]?\s*(?:or|and)\b|[,;]|\\text\{\s*(?:or|and)\s*\}|\\quad)[\s$]*(?:\w+\s*=)?[\s$]*")
 _NUMBER = re.compile(
     r"(?:(?<![\d)\w}])[-−])?"
@@ -37,13 +40,23 @@ class _Box:
     content: str
 
 
+@dataclass(frozen=True)
+class _Span:
+    """A box, and its content from `start` to `end`."""
+
+    box_start: int
+    start: int
+    end: int
+    box_end: int
+
+
 def strict_answer(response: str, finish: Finish) -> Answer | None:
     """The answer that the response gives, or None when it gives none.
 
     A cut response answers only by a closed box: the last number of an unfinished text is no answer.
     """
     visible = without_thinking(response)
-    boxes = [box for box in _boxes(visible) if box.content.strip()]
+    boxes = _boxes(visible)
     if boxes:
         return Answer(_joined_tail(visible, boxes), "box")
     if finish == "length":
@@ -77,36 +90,51 @@ def without_thinking(response: str) -> str:
 
 
 def _boxes(text: str) -> list[_Box]:
-    """Closed outermost boxes, in order; a box inside a box gives the inner content."""
+    """Closed outermost boxes that hold something, in order; a box inside a box gives the inner content.
+
+    The time grows with the length of the text only: a model that repeats itself opens thousands of boxes.
+    """
+    spans = [span for span in _spans(text) if _NOT_SPACE.search(text, span.start, span.end)]
     boxes: list[_Box] = []
     place = 0
-    while found := _BOX.search(text, place):
-        box = _braced(text, found) if text.startswith("{", found.end()) else _bare(text, found)
-        place = box.end if box else found.end()
-        if box:
-            boxes.append(box)
+    while place < len(spans):
+        outer = spans[place]
+        inside = place + 1
+        while inside < len(spans) and spans[inside].start < outer.end:
+            inside += 1
+        within = sorted(spans[place + 1 : inside], key=lambda span: span.end, reverse=True)
+        inner = reduce(
+            lambda box, span: span if span.start >= box.start and span.end <= box.end else box, within, outer
+        )
+        boxes.append(_Box(outer.box_start, outer.box_end, text[inner.start : inner.end]))
+        place = inside
     return boxes
 
 
-def _braced(text: str, found: re.Match[str]) -> _Box | None:
-    depth = 0
-    place = found.end()
-    while place < len(text):
-        if text[place] == "\\":
-            place += 2  # an escaped brace is a character of the answer
-            continue
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        place += 1
-        if depth == 0:
-            content = text[found.end() + 1 : place - 1]
-            inner = [box for box in _boxes(content) if box.content.strip()]
-            return _Box(found.start(), place, inner[-1].content if inner else content)
-    return None
+def _spans(text: str) -> list[_Span]:
+    """Where the contents of closed boxes are, in order of their starts."""
+    found = list(_BOX.finditer(text))
+    closing = _closing_braces(text, found[0].end()) if found else {}
+    spans = []
+    for box in found:
+        if (end := closing.get(box.end())) is not None:
+            spans.append(_Span(box.start(), box.end() + 1, end, end + 1))
+        elif not text.startswith("{", box.end()) and (bare := _BARE_CONTENT.match(text, box.end())):
+            end = bare.start() + len(bare.group().rstrip(".,;"))
+            spans.append(_Span(box.start(), bare.start(), end, bare.end()))
+    return spans
 
 
-def _bare(text: str, found: re.Match[str]) -> _Box | None:
-    content = _BARE_CONTENT.match(text, found.end())
-    return _Box(found.start(), content.end(), content.group().rstrip(".,;")) if content else None
+def _closing_braces(text: str, start: int) -> dict[int, int]:
+    """Where each brace from `start` on is closed; an escaped brace is a character of the answer."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for mark in _BRACE.finditer(text, start):
+        if mark.group() == "{":
+            opened.append(mark.start())
+        elif mark.group() == "}" and opened:
+            closing[opened.pop()] = mark.start()
+    return closing
 
 
 def _joined_tail(text: str, boxes: list[_Box]) -> str:

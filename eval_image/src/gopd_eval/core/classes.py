@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from gopd_eval.core.limits import exceeded_limit
+from gopd_eval.core.limits import exceeded_length, exceeded_limit
 from gopd_eval.core.normalise import exact_number, normalise
 
 Same = Callable[[str, str], bool]
@@ -35,6 +35,8 @@ def equivalence_classes(answers: Sequence[str | None], same: Same) -> list[int |
 
 
 def _key(answer: str) -> Fraction | str:
+    if exceeded_length(answer):
+        return answer.strip()
     text = normalise(answer)
     number = exact_number(text)
     return text if number is None else number

@@ -1,11 +1,12 @@
 r"""From an answer to a verdict, and from verdicts to counts that add up.
 
 Verdicts: `correct`, `wrong`; `no_answer` (ended without one), `truncated` (cut without one: a cut response that has
-a closed box is graded like any other), `timeout` and `crash` (of the comparing process), `refused` (beyond a limit,
-so that it was not compared). Only `correct` scores; the others are told apart so that a score can be read. The
-symbolic comparison is handed in: it lives in a process of its own.
+a closed box is graded like any other), `timeout`, `memory` and `crash` (of the comparing process), `refused` (beyond a
+limit, so that it was not compared). Only `correct` scores; the others are told apart so that a score can be read. The
+symbolic comparison is handed in: it lives in processes of its own.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Literal
 
 from gopd_api.reports import Counts
 from gopd_eval.core.answers import Answer, seed_answer, strict_answer
-from gopd_eval.core.limits import exceeded_limit
+from gopd_eval.core.limits import exceeded_length, exceeded_limit
 from gopd_eval.core.normalise import normalise, same_number
 from gopd_eval.core.samples import Grade, Sample, Verdict
 
@@ -26,11 +27,13 @@ Preset = Literal["strict", "seed"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the comparing process said: `equal`, `different`, `timeout` or `crash`."""
+    """What the comparing process said, or what ended it. `unread`: a right answer that has no value, when asked."""
 
-    outcome: Literal["equal", "different", "timeout", "crash"]
+    outcome: Literal["equal", "different", "unread", "timeout", "memory", "crash"]
 
 
+_DIGITS = re.compile(r"[0-9]{1,15}")
+"""What the published harness, too, compares as integers and nothing else."""
 Compare = Callable[[str, str, Preset], Comparison]
 """Right answer, given answer, preset."""
 
@@ -56,7 +59,11 @@ def _verdict(
     if answer is None:
         return ("truncated", "cut before an answer") if sample.finish == "length" else ("no_answer", "")
     if preset == "seed":
+        if _DIGITS.fullmatch(right) and _DIGITS.fullmatch(answer.text):
+            return ("correct" if int(right) == int(answer.text) else "wrong"), answer.source
         return _from_comparison(compare(right, answer.text, preset), answer.source)
+    if limit := exceeded_length(answer.text):
+        return "refused", f"limit: {limit}"
     given, wanted = normalise(answer.text), normalise(right)
     if given == wanted:
         return "correct", answer.source
@@ -72,7 +79,7 @@ def _from_comparison(comparison: Comparison, source: str) -> tuple[Verdict, str]
     match comparison.outcome:
         case "equal":
             return "correct", source
-        case "different":
+        case "different" | "unread":
             return "wrong", source
         case failure:
             return failure, source

@@ -24,10 +24,15 @@ _PATTERNS = (
 )
 
 
+def exceeded_length(answer: str) -> str | None:
+    """The limit of length, when the answer exceeds it: such a text is not even searched for patterns."""
+    return f"more than {MAX_LENGTH} characters" if len(answer) > MAX_LENGTH else None
+
+
 def exceeded_limit(answer: str) -> str | None:
     """The limit that the answer exceeds, as a clause, or None when it may be parsed."""
-    if len(answer) > MAX_LENGTH:
-        return f"more than {MAX_LENGTH} characters"
+    if too_long := exceeded_length(answer):
+        return too_long
     depth = deepest = 0
     for character in answer:
         depth += (character in "({[") - (character in ")}]")

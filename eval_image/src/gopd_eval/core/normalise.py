@@ -61,7 +61,8 @@ def normalise(answer: str) -> str:
     text = answer.strip().translate(_SIGNS)
     text = re.sub(r"^\\\((.*)\\\)$|^\\\[(.*)\\\]$", lambda m: m.group(1) or m.group(2) or "", text, flags=re.DOTALL)
     text = re.sub(r"^\*\*(.*)\*\*$", r"\1", text.strip(), flags=re.DOTALL).strip()
-    text = re.sub(r"^\$+(.*?)\$+$", r"\1", text, flags=re.DOTALL).strip()
+    if text.startswith("$") and text.endswith("$"):
+        text = text.strip("$").strip()
     text = re.sub(r"(?<![.\s])[.;,]$", "", text).strip()
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text).strip()

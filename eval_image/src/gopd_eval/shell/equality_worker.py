@@ -1,46 +1,96 @@
-r"""The comparing process: reads `{"right", "given", "preset"}` a line, answers `{"equal": true|false}` a line.
+r"""The comparing process: reads `{"right", "given", "preset"}` a line, answers `{"outcome": ...}` a line.
 
-Started by `shell.equality` as `python -m gopd_eval.shell.equality_worker`, to be killed at any time. It limits its own
-memory before it imports anything heavy, and dies with its parent. `seed` is math-verify as published. `strict` compares
-decimals exactly, checks numbers to 25 digits relative to their size (math-verify takes all numbers below 1e-15 for the
-same), and tells tuples from sets.
+Started by `shell.equality` as `python -m gopd_eval.shell.equality_worker SECONDS-BY-PRESET PARENT`, to be killed at any
+time. The kernel ends it when a comparison has used its processor seconds, limits its memory, and it leaves when its
+parent is gone. `seed` is math-verify as published. `strict` compares decimals exactly, checks numbers to 25 digits
+relative to their size (math-verify takes all numbers below 1e-15 for the same), and tells tuples from sets.
+Outcomes: `equal`, `different`, `memory` (the limit was met). `gold` asks instead whether `right` can be read and equals
+itself: `equal`, `different` or `unread`.
 """
 
-import ctypes
 import json
 import logging
 import os
 import resource
+import select
 import signal
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sympy import Basic
 
-MEMORY_BYTES = 3 * 2**30
+MEMORY_BYTES = 2**30
+NEAR_LIMIT = 0.9
+MESSAGE_BYTES = 2**20
 DIGITS = 40
 TOLERANCE_DIGITS = 25
-PR_SET_PDEATHSIG = 1
+PARENT_SECONDS = 5.0
 SEED_SECONDS = 5
 """math-verify's own default for each parse and each comparison."""
 
 
 def main() -> None:
     """Serve until standard input ends."""
+    seconds: dict[str, float] = json.loads(sys.argv[1])
+    parent = int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MESSAGE_BYTES, MESSAGE_BYTES))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not look like an answer
-    import math_verify  # noqa: F401  # the slow import is part of starting
-
     logging.disable(logging.CRITICAL)
+    _complete_grammar()
+    strict_equal("\\frac{1}{2}", "\\sqrt{0.25}")  # slow imports and tables are part of starting
     print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in sys.stdin:
+    for line in _lines(parent):
         task = json.loads(line)
-        compare = strict_equal if task["preset"] == "strict" else seed_equal
-        print(json.dumps({"equal": compare(task["right"], task["given"])}), file=answers, flush=True)
+        signal.setitimer(signal.ITIMER_PROF, seconds[task["preset"]])  # its signal ends the process, whatever it is in
+        outcome = _outcome(task)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        print(json.dumps({"outcome": outcome}), file=answers, flush=True)
+
+
+def _lines(parent: int) -> Iterator[bytes]:
+    """What comes on standard input, until it ends or the parent does (a copy of the pipe may outlive the parent)."""
+    pending = b""
+    while os.getppid() == parent:
+        if not select.select([0], [], [], PARENT_SECONDS)[0]:
+            continue
+        found = os.read(0, 65536)
+        if not found:
+            return
+        *whole, pending = (pending + found).split(b"\n")
+        yield from whole
+
+
+def _complete_grammar() -> None:
+    r"""Let percentages be read: latex2sympy2_extended 1.11.0 asks its grammar for antlr 4.9 about `\Gamma`, which that
+    grammar does not have, and loses everything that comes after the question.
+    """
+    from latex2sympy2_extended.latex2sympy2 import PSParser
+
+    if not hasattr(PSParser.AtomContext, "FUNC_GAMMA"):
+        PSParser.AtomContext.FUNC_GAMMA = lambda self: None
+
+
+def _outcome(task: dict[str, str]) -> str:
+    try:
+        if task["preset"] == "gold" and _value(_parsed(task["right"])) is None:
+            return "unread"
+        compare = seed_equal if task["preset"] == "seed" else strict_equal
+        equal = compare(task["right"], task["given"])
+    except MemoryError:
+        return "memory"
+    return "equal" if equal else "memory" if _peak() > NEAR_LIMIT * MEMORY_BYTES else "different"
+
+
+def _peak() -> int:
+    """Most address space so far: the libraries swallow errors, also those of a memory that was full."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
+        return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmPeak:")), 0)
 
 
 def seed_equal(right: str, given: str) -> bool:
@@ -52,18 +102,32 @@ def seed_equal(right: str, given: str) -> bool:
 
 
 def strict_equal(right: str, given: str) -> bool:
-    """Symbolic equality of two normalised answers; time is the parent's to limit."""
-    from math_verify import parse, verify
+    """Symbolic equality of two normalised answers; time is limited outside."""
+    from math_verify import verify
 
-    from gopd_eval.core.normalise import with_exact_decimals
-
+    parsed = [_parsed(answer) for answer in (right, given)]
     if _brackets(right) | _brackets(given) == {"set", "tuple"}:
         return False
-    # A parse limit of 0 seconds means none: the parent kills this process.
-    parsed = [parse(f"\\boxed{{{with_exact_decimals(answer)}}}", parsing_timeout=0) for answer in (right, given)]
     if not verify(*parsed, numeric_precision=DIGITS, allow_set_relation_comp=True, timeout_seconds=0):
         return False
     return not any(_surely_different(a, b) for a, b in zip(*(_members(side) for side in parsed), strict=False))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(answer: str) -> list[Any]:
+    """What math-verify reads, most often the same right answer again; it may be shared, as sympy's values are fixed."""
+    from math_verify import parse
+
+    from gopd_eval.core.normalise import with_exact_decimals
+
+    found: list[Any] = parse(f"\\boxed{{{with_exact_decimals(answer)}}}", parsing_timeout=0)
+    return found
+
+
+def _value(parsed: list[Any]) -> "Basic | None":
+    from sympy import Basic, MatrixBase
+
+    return parsed[0] if parsed and isinstance(parsed[0], Basic | MatrixBase) else None
 
 
 def _brackets(answer: str) -> set[str]:
@@ -72,11 +136,11 @@ def _brackets(answer: str) -> set[str]:
     return {"tuple"} if answer.startswith("(") and answer.endswith(")") and "," in answer else set()
 
 
-def _members(parsed: list["Basic"]) -> list["Basic"]:
+def _members(parsed: list[Any]) -> list["Basic"]:
     """The numbers that a parsed answer consists of, sets in the order of their values."""
-    from sympy import Basic, Eq, FiniteSet, Tuple
+    from sympy import Eq, FiniteSet, Tuple
 
-    value = parsed[0] if parsed and isinstance(parsed[0], Basic) else None
+    value = _value(parsed)
     if isinstance(value, Eq):
         value = value.rhs
     if isinstance(value, FiniteSet):

@@ -6,7 +6,6 @@ report can be made again at once. The rules are in `core.grading` and `core.meas
 
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +21,7 @@ from gopd_eval.core.problems import Problem
 from gopd_eval.core.samples import Divergence, Grade, Record, Sample, samples_digest, wanted_samples
 from gopd_eval.core.subjects import check_subjects
 from gopd_eval.shell.data import check_data, read_index, read_problems
-from gopd_eval.shell.equality import EqualityProcess
+from gopd_eval.shell.equality import Equality, libraries
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.setting import read_setting
@@ -30,7 +29,6 @@ from gopd_eval.shell.store import RecordFile, read_records
 from gopd_eval.shell.votes import answer_classes
 
 R = TypeVar("R", bound=Record)
-LIBRARY = "math-verify"
 
 
 def grade(request: EvalRequest, watch: Watch) -> EvalReport:
@@ -58,9 +56,9 @@ def measure_all(request: EvalRequest, watch: Watch) -> Iterator[Measure]:
     """
     check_subjects(request)
     index = read_index(request)
-    library = f"{LIBRARY} {version(LIBRARY)}"
+    library = libraries()
     problems = [read_problems(request, place) for place in range(len(request.tasks))]
-    with EqualityProcess(watch.beat) as equality:
+    with Equality(watch.beat) as equality:
         for subject in request.subjects:
             for place, (task, asked) in enumerate(zip(request.tasks, problems, strict=True)):
                 entry = index[subject.name, task.name]
@@ -88,7 +86,7 @@ class _Grader:
         self._wanted = wanted_samples([problem.id for problem in problems], task.samples)
         self._samples = self._complete(read_records(self._store / "generations" / entry.generations, Sample), "answers")
 
-    def math(self, equality: EqualityProcess, library: str) -> list[Measure]:
+    def math(self, equality: Equality, library: str) -> list[Measure]:
         """Grades, and the measures made of them."""
         key = self._entry.grades_key(self._task, library)
         parts = {
@@ -100,10 +98,12 @@ class _Grader:
         with RecordFile(self._store / "grades" / key, Grade, parts, self._watch.beat) as file:
             done = {(grade.problem, grade.sample) for grade in file.records}
             self._watch.advance(len(done))
-            for sample in self._samples:
-                if (sample.problem, sample.sample) not in done:
-                    file.append([grade_sample(sample, right[sample.problem], self._task.preset, equality.compare)])
-                    self._watch.advance(1)
+            todo = [sample for sample in self._samples if (sample.problem, sample.sample) not in done]
+            for graded in equality.in_order(
+                lambda sample: grade_sample(sample, right[sample.problem], self._task.preset, equality.compare), todo
+            ):
+                file.append([graded])
+                self._watch.advance(1)
             grades = self._complete(file.records, "grades")
         preset, samples, folder = self._task.preset, self._task.samples, self._store / "classes" / key
         classes = (
