@@ -13,6 +13,7 @@ PACKAGES := crds tracking operator trainer_image eval_image
 OUR_NAMES := gopd-api gopd-tracking gopd-operator gopd-trainer gopd-eval
 # What vllm decides in the GPU images, other than the tests ran with: itself needs this torch, and torch these.
 ENGINES := torch|triton|transformers|numpy|fastapi|setuptools|cuda-.*|nvidia-.*
+DOCKERFILES := $(wildcard */Dockerfile tests/cluster/node/*.Dockerfile)
 GPU_LIMITS := .uv/gpu-limits.txt
 SLOW := $(wildcard tests/trainer tests/e2e)
 ON_API_SERVER := $(wildcard tests/apiserver)
@@ -54,7 +55,7 @@ cluster-api: .venv/dev.stamp ## bring up an API server with the CRDs, print its 
 
 check: .venv/dev.stamp ## lint, format, types, layers and generated files, in seconds; changes nothing
 	@failed=; \
-	for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo' 'python -m gopd_api generate --check' 'python docs/make_tree.py --check'; do \
+	for tool in 'ruff check .' 'ruff format --check .' 'mypy' 'lint-imports --no-logo' 'python -m gopd_api generate --check' 'python docs/make_tree.py --check' 'hadolint $(DOCKERFILES)'; do \
 	    echo "== $$tool"; .venv/bin/$$tool || failed="$$failed; $$tool"; \
 	done; \
 	test -z "$$failed" || { echo "failed: $${failed#; }" >&2; exit 1; }

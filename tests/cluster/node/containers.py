@@ -34,8 +34,10 @@ START_SECONDS = 60.0
 class Containers:
     """containerd in a folder of its own. Use it as a context: leaving it ends it and removes the folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, archives: Mapping[str, Path]) -> None:
+        """`archives`: images by name; each is imported when it is first run."""
         self.folder = new_folder()
+        self._archives, self._loaded = archives, set[str]()
         self._daemon = Process("containerd", self.folder)
         self._numbers = itertools.count(1)
 
@@ -53,11 +55,14 @@ class Containers:
         self._daemon.stop()
         clear(self.folder)
 
-    def load(self, archive: Path) -> None:
-        """Import a docker-archive. Raises Died."""
+    def _load(self, image: str) -> None:
+        if image in self._loaded:
+            return
+        archive = self._archives[image]
         done = self._ctr("images", "import", str(archive), patience=900)
         if done.returncode:
             raise Died(f"{archive.name} could not be imported: {done.stderr.strip()[-500:]}")
+        self._loaded.add(image)
 
     def run(
         self,
@@ -67,7 +72,11 @@ class Containers:
         readable: Mapping[Path, str] | None = None,
         patience: float = 300,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; it replaces the image's ENTRYPOINT. Mounts by their folder here; /tmp is empty."""
+        """Run a command to its end; it replaces the image's ENTRYPOINT. Mounts by their folder here; /tmp is empty.
+
+        Raises Died when the image cannot be imported.
+        """
+        self._load(image)
         mounts = [
             "type=tmpfs,src=tmpfs,dst=/tmp,options=nosuid:nodev:mode=1777",
             *(f"type=bind,src={source},dst={target},options=rbind:rw" for source, target in (writable or {}).items()),
