@@ -28,11 +28,7 @@ class SetEntry:
     uri: str
     revision: str
     sha256: str
-    """Of the published file."""
-    stored: str
-    """Digest of the file in the store: another one where records were converted."""
     bytes: int
-    """Of the published file."""
     records: int
     licence: str
     origin: str
@@ -62,12 +58,12 @@ class DataStore:
         entry = self.entry(name)
         if entry is None:
             raise EvaluationError(field, f"{self.root} does not hold {name}", self.remedy(name), "DataMissing")
-        path = self.file(entry.stored)
+        path = self.file(entry.sha256)
         if not path.is_file():
             raise EvaluationError(field, f"{path} of {name} is not there any more", self.remedy(name), "StorageError")
         with failures_as_errors(FIELD):
             found = file_digest(path)
-        if found != entry.stored:
+        if found != entry.sha256:
             fault = f"{path} of {name} has changed since it was imported (sha256 {found[:16]}...)"
             raise EvaluationError(field, fault, self.remedy(name), "StorageError")
         return path

@@ -45,10 +45,10 @@ def fetch(
             _copy(data_set, source, partial)
         _check_digest(data_set, partial, source)
         size = partial.stat().st_size
-        stored, checks = check_records(data_set, partial, store)
-        store.put(partial, stored)
+        checks = check_records(data_set, partial)
+        store.put(partial, data_set.sha256)
         entry = SetEntry(
-            name=data_set.name, uri=data_set.uri, revision=data_set.revision, sha256=data_set.sha256, stored=stored,
+            name=data_set.name, uri=data_set.uri, revision=data_set.revision, sha256=data_set.sha256,
             bytes=size, records=data_set.records, licence=data_set.licence,
             origin=data_set.uri if source is None else str(source), checks=checks,
         )  # fmt: skip

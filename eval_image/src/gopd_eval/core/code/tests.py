@@ -84,7 +84,8 @@ def evalplus_tests(record: dict[str, Any], place: str, field: str) -> FunctionTe
     task, entry, prompt, solution = (
         _entry(record, name, str, place, field) for name in ("task_id", "entry_point", "prompt", "canonical_solution")
     )
-    base, plus = (_entry(record, name, list, place, field) for name in ("base_input", "plus_input"))
+    base = _entry(record, "base_input", list, place, field)
+    plus = _entry(record, "plus_input", list, place, field) if record.get("plus_input") else []
     if not base or not all(isinstance(arguments, list) for arguments in [*base, *plus]):
         _refuse("`base_input` and `plus_input`, lists of arguments,", place, field)
     atol = record.get("atol", 0)
@@ -96,8 +97,8 @@ def evalplus_tests(record: dict[str, Any], place: str, field: str) -> FunctionTe
 def livecodebench_tests(record: dict[str, Any], private: str, place: str, field: str) -> ProgramTests | MethodTests:
     """The tests of a LiveCodeBench record: the public cases, then the private ones.
 
-    `private` is the JSON text of the private cases: the published form may be pickled, and is converted once by
-    `gopd_eval.shell.code.convert`. Raises EvaluationError naming `field`, `place` and the entry that cannot be used.
+    `private` is the JSON text of the private cases: see `core.benchmarks.pickled` for the published form.
+    Raises EvaluationError naming `field`, `place` and the entry that cannot be used.
     """
     public = _cases(_entry(record, "public_test_cases", str, place, field), "public_test_cases", place, field)
     cases = [*public, *_cases(private, "private_test_cases", place, field)]
