@@ -137,8 +137,9 @@ class Timeline:
     def _watch(self, kind: Kind) -> None:
         while not self._end.is_set():
             try:
-                for _, document in self.installation.api.watch(kind, self.namespace, seconds=60):
-                    self.seen.append((time.monotonic(), kind.plural, document))
+                for event, document in self.installation.api.watch(kind, self.namespace, seconds=60):
+                    if event != "BOOKMARK":
+                        self.seen.append((time.monotonic(), kind.plural, document))
                     if self._end.is_set():
                         return
             except (ApiError, HTTPError):
