@@ -91,6 +91,13 @@ def test_every_container_has_a_read_only_root_and_room_below_its_home() -> None:
         assert {"name": "scratch", "mountPath": "/tmp"} in held["volumeMounts"]
 
 
+def test_an_ended_training_gives_its_machines_back_within_a_minute() -> None:
+    made = foreseen(Context(tiny_job(**EVERYTHING), OperatorSettings()), prompts=64).objects
+    (rayjob,) = [one for one in made if one["kind"] == "RayJob"]
+    assert rayjob["spec"]["shutdownAfterJobFinishes"] is True
+    assert rayjob["spec"]["ttlSecondsAfterFinished"] <= 60
+
+
 def test_grading_may_have_an_image_of_its_own() -> None:
     images = {"trainer": "t", "evaluation": "e", "operator": "o"}
     for more, grading in (({}, "e"), ({"grading": "g"}, "g")):

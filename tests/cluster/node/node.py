@@ -54,14 +54,19 @@ class Node:
 
     def load(self, archives: Mapping[str, Path]) -> None:
         """Import images, but those that are there as they are now."""
-        record = self.place.folder / "images.json"
-        loaded: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
+        loaded = self.loaded()
         for name, path in archives.items():
             if loaded.get(name) != path.name:
                 binaries.say(f"importing {name}")
                 self.runtime.load(path)
                 loaded[name] = path.name
-        record.write_text(json.dumps(loaded))
+        (self.place.folder / "images.json").write_text(json.dumps(loaded))
+
+    def loaded(self) -> dict[str, str]:
+        """Names of the images that are there, and the archive that each came from."""
+        record = self.place.folder / "images.json"
+        found: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
+        return found
 
     def down(self) -> None:
         """Take it away, whatever is left of it."""

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from tests.cluster.access import Access
 from tests.cluster.api import NAMESPACES, PODS, Document, Kind
+from tests.cluster.node import images
 from tests.cluster.node.node import Node
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -38,11 +39,15 @@ class Installation:
         self.api = node.plane.api
 
     def install(self) -> None:
-        """`helm install` with the images of the node; the embedded MLflow gets a volume."""
+        """`helm install` with the images of the node; the embedded MLflow gets a volume.
+
+        The annotation names the operator's image by what is in it: another one under the same tag is another pod.
+        """
         self._volume(SYSTEM, f"{RELEASE}-mlflow", "10Gi", "ReadWriteOnce", MLFLOW_USER)
         self.access.helm(
             "upgrade", "--install", RELEASE, REPOSITORY / "charts" / "gopd", "-n", SYSTEM, "--create-namespace",
             "--set", "imageRegistry=localhost",
+            "--set", f"podAnnotations.tests/image={self.node.loaded()[images.OPERATOR.name]}",
         )  # fmt: skip
         for name in ("operator", "mlflow"):
             words = ("rollout", "status", "-n", SYSTEM, f"deployment/{RELEASE}-{name}", "--timeout=110s")
@@ -111,6 +116,7 @@ def short_job(name: str, changes: Mapping[str, Any] | None = None) -> Document:
     document = example()
     document["metadata"]["name"] = name
     spec = document["spec"]
+    spec["compute"]["podPatches"][0]["cpu"] = "100m"
     spec["teachers"] = [{"name": "algebra", "model": "models/tiny-algebra"}]
     spec["optimization"]["steps"] = 8
     spec["checkpoints"]["everySteps"] = 2

@@ -25,8 +25,9 @@ SAVE_SECONDS = 120
 """A training saves and ends so long before its deadline."""
 GRACE_SECONDS = 120
 """Time that a training's pods have to save in when they are ended."""
-CLUSTER_KEPT_SECONDS = 300
-"""How long KubeRay keeps the pods of an ended attempt, so that they can be looked at."""
+CLUSTER_KEPT_SECONDS = 45
+"""How long KubeRay keeps the pods of an ended attempt: for the operator to see how they ended, also when it was just
+restarted. Their machines are booked meanwhile, and the last evaluation may be waiting for them."""
 LOGICAL_CPUS = 32
 """Ray's processor slots where there is no GPU: logical, because verl books several for each process."""
 
