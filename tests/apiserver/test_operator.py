@@ -16,7 +16,7 @@ from tests.cluster.ray_autopilot import ray_autopilot
 
 pytestmark = pytest.mark.timeout(300)
 QUICK: dict[str, Any] = {"lifecycle": {"backoff": {"initialSeconds": 1, "maxSeconds": 4}}}
-PATIENCE = {"imageSeconds": 2, "reportSeconds": 10, "startSeconds": 1800}
+PATIENCE = {"imageSeconds": 2, "reportSeconds": 10, "startSeconds": 1800, "stallSeconds": 3}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,17 @@ def test_each_fault_has_its_class_and_the_next_attempt_resumes(stage: Stage, fau
     assert stage.condition("ResumeVerified")["status"] == "True"
     stage.succeed(second)
     stage.wait_phase("Succeeded", seconds=60)
+
+
+def test_a_training_that_falls_silent_is_ended_from_outside_and_started_again(stage: Stage) -> None:
+    """Its own watchdog would have ended it by then: the process hangs, or its node is gone."""
+    rayjob = running(stage, lifecycle={**QUICK["lifecycle"], "stallAfterSeconds": 30})
+    second = stage.wait_attempt(2, seconds=120)
+    first = stage.status()["attempts"][0]
+    assert (first["failure"], first["reason"]) == ("stall", "Stalled")
+    assert stage.status()["failures"]["counted"] == 1
+    assert "Stalled" in stage.events()
+    assert [one["metadata"]["name"] for one in stage.rayjobs()] == [second] != [rayjob]
 
 
 def test_a_head_that_is_lost_is_started_again_in_its_place(stage: Stage) -> None:

@@ -37,6 +37,8 @@ class Patience(Model):
     """A training that Ray calls ended and that has left no report is a failure after so long."""
     start_seconds: Seconds = 1800
     """A training that runs without any sign of life yet is a stall after so long."""
+    stall_seconds: Seconds = 60
+    """A training ends by itself when it stalls; one that could not is ended from outside so long after that."""
 
 
 class OperatorSettings(Model):

@@ -25,8 +25,6 @@ from gopd_operator.core.cluster.training_objects import attempt_objects, attempt
 MOST_ATTEMPTS_LISTED = 32
 DEADLINE_MARGIN = 60
 """The trainer saves before the deadline by itself; so long after it the attempt is ended from outside."""
-STALL_MARGIN = 60
-"""The trainer ends a stalled training by itself; so long after that the attempt is ended from outside."""
 LOOK_AGAIN_SECONDS = 20.0
 State = Literal["waiting", "queued", "provisioning", "running", "ending", "suspended", "succeeded", "failed"]
 
@@ -233,10 +231,11 @@ def _stall(moment: Moment, rayjob: RayJobSeen, progress: Progress | None) -> End
         return None
     running = moment.now - (rayjob.started or rayjob.created)
     silent = running if progress is None else min(running, moment.seen.progress.silent_seconds)
-    limit = float(moment.job.spec.lifecycle.stall_after_seconds + STALL_MARGIN)
+    patience = moment.context.settings.patience
+    limit = float(moment.job.spec.lifecycle.stall_after_seconds + patience.stall_seconds)
     if silent >= running or (progress is not None and progress.phase == "starting"):
         # Nothing since this start: images, imports and weights take longer than a step.
-        limit = max(limit, float(moment.context.settings.patience.start_seconds))
+        limit = max(limit, float(patience.start_seconds))
     if silent <= limit:
         return None
     remedy = "look at the log in the job's scratch folder, or set a longer lifecycle.stallAfterSeconds"
