@@ -18,7 +18,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.ray_autopilot import ray_autopilot
 from urllib3.exceptions import HTTPError
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 QUICK: dict[str, Any] = {"lifecycle": {"backoff": {"initialSeconds": 1, "maxSeconds": 2}}}
 SWEEP: dict[str, Any] = {
     "teachers": [{"name": "algebra", "model": "models/tiny-algebra"}],
