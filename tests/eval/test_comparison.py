@@ -7,7 +7,8 @@ import pytest
 from gopd_api.requests import EvalRequest
 from gopd_eval.core.comparison import compare_subjects
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.measures import Measure, Origin, graded_measures, math_grader, pass_sizes
+from gopd_eval.core.grading import math_grader
+from gopd_eval.core.measures import Measure, Origin, graded_measures, pass_sizes
 from gopd_eval.core.samples import Grade
 from gopd_eval.core.tables import comparison_tables, interval, markdown
 from gopd_eval.shell.publish import metric_points

@@ -85,6 +85,11 @@ def _from_comparison(comparison: Comparison, source: str) -> tuple[Verdict, str]
             return failure, source
 
 
+def math_grader(preset: Preset, library: str) -> str:
+    """The mathematics grader as scores name it; `library` is the comparing library with its version."""
+    return f"math/{preset} {GRADER_VERSION} ({library})"
+
+
 def count(grades: Iterable[Grade]) -> Counts:
     """How many samples there are of each verdict."""
     found: Counter[str] = Counter(grade.verdict for grade in grades)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gopd_api.reports import Counts, Score
 from gopd_eval.core.digests import digest
-from gopd_eval.core.grading import GRADER_VERSION, Preset, count
+from gopd_eval.core.grading import count
 from gopd_eval.core.samples import Divergence, Grade, Record, Sample
 from gopd_eval.core.several import rerun_error
 from gopd_eval.core.statistics import mean_estimate
@@ -85,11 +85,6 @@ class Measure:
             generations_digest=self.origin.generations_digest,
             grader=self.grader,
         )
-
-
-def math_grader(preset: Preset, library: str) -> str:
-    """The mathematics grader as scores name it; `library` is the comparing library with its version."""
-    return f"math/{preset} {GRADER_VERSION} ({library})"
 
 
 def graded_measures(

@@ -19,6 +19,7 @@ from gopd_api.requests import EvalRequest
 from gopd_eval.core.errors import EvaluationError, StoppedError
 from gopd_eval.shell import summary
 from gopd_eval.shell.data_cli import data
+from gopd_eval.shell.file_grading import grade_file
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
 
@@ -130,3 +131,4 @@ _command("generate", "Draw the answers that are missing, and divergences along t
 _command("grade", "Give every answer a verdict, and write the report.", True, _load_grade)
 _command("compare", "Compare the subjects; write, print and publish it.", False, _load_compare)
 main.add_command(data)
+main.add_command(grade_file)

@@ -14,9 +14,9 @@ from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest, EvalTask
 from gopd_eval.core.comparison import mean_scores
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.grading import GRADER_VERSION, grade_sample
+from gopd_eval.core.grading import GRADER_VERSION, grade_sample, math_grader
 from gopd_eval.core.index import Entry
-from gopd_eval.core.measures import NO_CLASSES, Measure, Origin, divergence_measures, graded_measures, math_grader
+from gopd_eval.core.measures import NO_CLASSES, Measure, Origin, divergence_measures, graded_measures
 from gopd_eval.core.problems import Problem
 from gopd_eval.core.samples import Divergence, Grade, Record, Sample, samples_digest, wanted_samples
 from gopd_eval.core.subjects import check_subjects
