@@ -74,9 +74,9 @@ lock: ## compile requirements/*.txt anew from *.in (UPGRADE=1: newest versions)
 	$(COMPILE) --no-deps requirements/uv.in --output-file requirements/uv.txt
 	mkdir -p $(dir $(GPU_LIMITS))
 	sed -n 's/^\([^ #].*\) \\$$/\1/p' requirements/dev.txt | grep -Ev '^($(ENGINES))==' >$(GPU_LIMITS)
-	$(COMPILE) $(OUR_NAMES:%=--no-emit-package %) --constraints $(GPU_LIMITS) requirements/trainer.in --output-file requirements/trainer.txt
+	$(COMPILE) $(OUR_NAMES:%=--no-emit-package %) -c $(GPU_LIMITS) requirements/trainer.in --output-file requirements/trainer.txt
 	for image in operator grader eval; do \
-	    $(COMPILE) $(OUR_NAMES:%=--no-emit-package %) requirements/$$image.in --output-file requirements/$$image.txt || exit; \
+	    $(COMPILE) $(OUR_NAMES:%=--no-emit-package %) -c $(GPU_LIMITS) requirements/$$image.in --output-file requirements/$$image.txt || exit; \
 	done
 
 install: .venv/demo.stamp ## make .venv, the demo's teacher included

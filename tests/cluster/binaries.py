@@ -23,6 +23,7 @@ from tests.cluster.downloads import Release
 from tests.cluster.go_modules import Command
 
 KUBERNETES, ETCD, HELM, KUBERAY, COREDNS = "1.34.4", "3.6.10", "3.22.0", "1.6.2", "1.14.5"
+KUBE_SCORE = "1.20.0"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
 CRDS = {
     "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
@@ -87,6 +88,14 @@ def _coredns() -> Program:
     return Program("coredns", COREDNS, Command("github.com/coredns/coredns", f"v{COREDNS}"), release)
 
 
+def _kube_score() -> Program:
+    folder = f"https://github.com/zegl/kube-score/releases/download/v{KUBE_SCORE}"
+    release = Release(f"{folder}/kube-score_{KUBE_SCORE}_linux_{_architecture()}", f"{folder}/checksums.txt")
+    return Program(
+        "kube-score", KUBE_SCORE, Command("github.com/zegl/kube-score", f"v{KUBE_SCORE}", "cmd/kube-score"), release
+    )
+
+
 PROGRAMS = {
     program.name: program
     for program in (
@@ -95,6 +104,7 @@ PROGRAMS = {
         _kubernetes("kube-controller-manager"),
         _kubernetes("kubectl"),
         _helm(),
+        _kube_score(),
         Program("kuberay-operator", KUBERAY, Command(KUBERAY_MODULE, f"v{KUBERAY}"), None),
         _kubernetes("kube-scheduler"),
         _kubernetes("kubelet"),

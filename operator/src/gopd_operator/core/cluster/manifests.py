@@ -173,6 +173,7 @@ def pod_spec(
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
+            "runAsGroup": USER,
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
