@@ -169,6 +169,13 @@ def test_a_record_that_lacks_its_answer_is_named_by_line(publisher: Publisher, s
         fetch(pinned(publisher.uri, publisher.content, records=31), store)
 
 
+def test_a_right_answer_that_no_response_can_meet_keeps_a_set_out(publisher: Publisher, store: DataStore) -> None:
+    publisher.content = CONTENT.replace(b'"58"', json.dumps(r"\frac{sqrt{7} + 1}{2}").encode())
+    with pytest.raises(EvaluationError, match="right answers of aime24 that no response can meet: 29"):
+        fetch(pinned(publisher.uri, publisher.content), store)
+    assert store.entry("aime24") is None
+
+
 def test_a_corrupted_store_is_an_error_whose_remedy_works(publisher: Publisher, store: DataStore) -> None:
     entry = fetch(pinned(publisher.uri), store)
     store.file(entry.sha256).write_bytes(CONTENT.replace(b'"2"', b'"3"'))

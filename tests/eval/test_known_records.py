@@ -162,3 +162,16 @@ def test_a_stream_that_would_fill_the_memory_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("gopd_eval.core.benchmarks.pickled.LARGEST", 1 << 20)
     with pytest.raises(RecordError, match="of more than 1 MiB"):
         private_cases(packed(b"0" * (64 << 20)))
+
+
+def test_errata_mend_what_strict_asks_and_grades_and_leave_the_published_harness_alone() -> None:
+    records = [
+        {"id": 1, "problem": r"Let $\overlien{ab}$ be", "answer": "5"},
+        {"id": 20, "problem": "Orbits", "answer": r"\frac{sqrt{7} + 1}{2}"},
+        {"id": 21, "problem": "Orbits", "answer": r"\frac{sqrt{7} + 1}{2}"},
+    ]
+    strict = read({"benchmark": "hmmt25-nov"}, *records)
+    seed = read({"benchmark": "hmmt25-nov", "preset": "seed"}, *records)
+    assert [r"\overline{ab}" in str(problems[0].prompt) for problems in (strict, seed)] == [True, False]
+    assert [problem.answer for problem in strict[1:]] == [r"\frac{\sqrt{7} + 1}{2}", r"\frac{sqrt{7} + 1}{2}"]
+    assert [problem.answer for problem in seed[1:]] == [r"\frac{sqrt{7} + 1}{2}"] * 2

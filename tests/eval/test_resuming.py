@@ -1,13 +1,8 @@
 """Killed at any moment and started again: nothing twice, nothing lost, the same result; and nothing is mixed up."""
 
 import json
-import os
-import random
 import shutil
-import signal
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +15,7 @@ from gopd_eval.shell.grade import grade
 from gopd_eval.shell.progress import Watch
 
 from .conftest import RequestMaker
-
-Step = Callable[[EvalRequest, Watch], object]
-KILLS = 12
-
-
-def watch_of(request: EvalRequest) -> Watch:
-    return Watch(Path(request.paths.progress), request.digest())
-
-
-def killed_after(seconds: float, step: Step, request: EvalRequest) -> bool:
-    """Do the step in a process of its own that is killed after a while; true when it had ended before that."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            step(request, watch_of(request))
-            code = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            assert status == 0
-            return True
-        time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
-
-
-def killed_often(step: Step, request: EvalRequest, whole_seconds: float) -> int:
-    """Start the step again and again, each time killed at a random moment, then once more to its end."""
-    chance, kills = random.Random(7), 0
-    for _ in range(KILLS):
-        # Short enough that several starts are needed, also when the machine is suddenly much faster.
-        if killed_after(chance.uniform(0, whole_seconds / 6), step, request):
-            break
-        kills += 1
-    step(request, watch_of(request))
-    return kills
+from .killing import killed_often, watch_of
 
 
 def records(request: EvalRequest, kind: str) -> dict[str, list[dict[str, Any]]]:

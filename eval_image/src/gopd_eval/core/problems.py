@@ -8,12 +8,13 @@ read by the shell.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gopd_api.evaluation import Task
 from gopd_eval.core.benchmarks.records import FORMS, Asked, Message, Prompt, RecordError
 from gopd_eval.core.digests import digest
+from gopd_eval.core.errata import corrected, corrected_text
 from gopd_eval.core.errors import EvaluationError
 
 
@@ -104,11 +105,20 @@ def read_record(place: Place, line: bytes, field: str) -> dict[str, Any]:
 
 
 def asked_in(place: Place, line: bytes, task: Task, field: str) -> Asked:
-    """What one line asks. Raises EvaluationError."""
+    """What one line asks, under `strict` with the errata of its benchmark. Raises EvaluationError."""
     try:
-        return FORMS[task.benchmark](read_record(place, line, field), task.preset)
+        asked = FORMS[task.benchmark](read_record(place, line, field), task.preset)
+        return asked if task.preset == "seed" else _mended(asked, task.benchmark)
     except RecordError as error:
         raise EvaluationError(field, f"{place} {error.fault}", error.remedy) from None
+
+
+def _mended(asked: Asked, benchmark: str) -> Asked:
+    if asked.published_id is None or not isinstance(asked.prompt, str):
+        return asked
+    known = benchmark.replace("-", "_")
+    answer = None if asked.answer is None else corrected(known, asked.published_id, asked.answer)
+    return replace(asked, prompt=corrected_text(known, asked.published_id, asked.prompt), answer=answer)
 
 
 def _in_window(asked: Asked, task: Task) -> bool:
