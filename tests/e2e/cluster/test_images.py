@@ -15,9 +15,10 @@ from tests.cluster import binaries
 from tests.cluster.node import images, preflight
 from tests.cluster.node.containers import Containers
 from tests.eval.conftest import make_model
+from tests.trainer.requests_for_tests import teacher, train_request
 
 from gopd_api.endings import Ending
-from gopd_api.reports import EvalReport
+from gopd_api.reports import EvalReport, TrainReport
 from gopd_api.requests import EvalRequest
 
 pytestmark = pytest.mark.timeout(3600)
@@ -100,12 +101,39 @@ def test_ray_runs_a_job_on_a_read_only_root(containers: Containers) -> None:
 def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A volume with a tiny model and a few problems, as its group may write it."""
     folder = tmp_path_factory.mktemp("volume")
-    make_model(folder / "models" / "student", 0)
+    for seed, name in enumerate(("student", "teacher")):
+        make_model(folder / "models" / name, seed)
     rows = [{"prompt": f"What is {n} plus 1?", "answer": n + 1} for n in range(3)]
     (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, USER, USER)
     return folder
+
+
+def test_a_training_runs_on_a_read_only_root(containers: Containers, volume: Path, tmp_path: Path) -> None:
+    """As KubeRay has it run: Ray in a login shell, the command as a job of Ray's. Without the token, progress is a file."""
+    models = {name: f"{VOLUME}/models/{name}" for name in ("student", "teacher")}
+    wanted = train_request(
+        root=f"{VOLUME}/jobs/training",
+        student=models["student"],
+        teachers=[teacher("only", reference=models["student"], model=models["teacher"])],
+        train=f"{VOLUME}/problems.jsonl",
+        optimization={"batch_size": 2, "micro_batch_size": 2, "steps": 2},
+    )
+    tmp_path.chmod(0o755)
+    (tmp_path / "request.json").write_text(wanted.to_json())
+    submit = (
+        f"ray job submit --address http://127.0.0.1:8265 -- python -m gopd_trainer --request {SETTINGS}/request.json"
+    )
+    script = f"ray start --head --num-cpus 32 --num-gpus 4 --disable-usage-stats && {submit}"
+    done = containers.run(
+        TRAINER, ["bash", "-lc", script], writable={volume: VOLUME}, readable={tmp_path: SETTINGS, **MOUNTED},
+        patience=900,
+    )  # fmt: skip
+    assert "Read-only file system" not in done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    report = TrainReport.model_validate_json((volume / "jobs" / "training" / "report.json").read_text())
+    assert (report.outcome, report.step) == ("succeeded", 2)
 
 
 def request() -> EvalRequest:
