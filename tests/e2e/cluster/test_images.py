@@ -111,7 +111,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_training_runs_on_a_read_only_root(containers: Containers, volume: Path, tmp_path: Path) -> None:
-    """As KubeRay has it run: Ray in a login shell, the command as a job of Ray's. Without the token, progress is a file."""
+    """As KubeRay has it run: Ray in a login shell, the command as a job of Ray's."""
     models = {name: f"{VOLUME}/models/{name}" for name in ("student", "teacher")}
     wanted = train_request(
         root=f"{VOLUME}/jobs/training",
