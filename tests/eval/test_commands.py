@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -52,9 +53,11 @@ def test_generate_grade_and_compare_give_every_score_with_its_interval(
     assert recorded.data.metrics["eval/kl/kl/teacher"] == 0
     assert "eval/sums/avg_at_2_ci_high" in recorded.data.metrics
     artifacts = {a.path for a in MlflowClient(uri).list_artifacts(recorded.info.run_id, "evaluations/end")}
-    assert artifacts == {
-        f"evaluations/end/{n}" for n in ("request.json", "report.json", "comparison.json", "comparison.md")
-    }
+    files = ("request.json", "report.json", "comparison.json", "comparison.md", "comparison.html")
+    assert artifacts == {f"evaluations/end/{name}" for name in (*files, *TABLES)}
+    assert f"page: {request.paths.page}" in compared.stdout
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # `load_table` asks the default address, whatever its client's is
+    check_tables(MlflowClient(uri), recorded, Path(request.paths.page).read_text(), comparison)
 
     before = records(request)
     assert run("generate", request).returncode == 0
@@ -67,6 +70,25 @@ def test_generate_grade_and_compare_give_every_score_with_its_interval(
     shutil.copytree(index_of(request), index_of(down))
     assert compare(down, Watch(tmp_path / "progress.json", down.digest())).differences == comparison.differences
     assert "warning: tracking.uri: not everything was recorded" in capsys.readouterr().err
+
+
+TABLES = ("scores.json", "differences.json", "samples.json")
+
+
+def check_tables(client: MlflowClient, recorded: Any, page: str, comparison: Comparison) -> None:
+    """The page has what the comparison has, and MLflow shows it as tables."""
+    kl = next(one for one in comparison.differences if one.metric == "kl")
+    assert f'data-value="{kl.difference!r}"' in page
+    assert page.count("<article>") == 6, "six of eight problems are shown"
+    scores, differences, samples = (
+        client.load_table(recorded.info.experiment_id, f"evaluations/end/{name}", [recorded.info.run_id])
+        for name in TABLES
+    )
+    # pandas reads the last bits of a number otherwise than it was written.
+    assert list(scores["value"]) == pytest.approx([score.value for score in comparison.scores], rel=1e-12)
+    assert list(differences["p_value"]) == pytest.approx([one.p_value for one in comparison.differences], rel=1e-12)
+    assert len(samples) == 6 * 2 * 2 and set(samples["subject"]) == {"student", "teacher"}
+    assert all(text in page for text in samples["verdict"].str.replace("_", " "))
 
 
 def index_of(request: EvalRequest) -> Path:

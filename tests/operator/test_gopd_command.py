@@ -50,6 +50,7 @@ def test_a_run_ends_with_its_result_where_things_are_and_what_to_type_next(done:
     folder = next((place.root / "jobs" / "default").glob("small-*"))
     for words in (
         f"comparison:  {folder}/evaluations/compare/comparison.json",
+        f"its page:    {folder}/evaluations/compare/comparison.html",
         f"checkpoints: {folder}/checkpoints",
         f"student:     {folder}/exports/step-3",
         f"gopd compare small --workdir {place.root}",
@@ -194,6 +195,8 @@ def test_a_report_alone_is_shown_and_an_unknown_run_is_refused_with_those_there_
     place, _ = done
     own = place.gopd("compare", "small", "--workdir", str(place.root), "-o", "json")
     assert json.loads(own.stdout)["baseline"] == "before"
+    told = place.gopd("compare", "small", "--workdir", str(place.root)).stdout
+    assert re.search(r"^page: .*/small-[^/]*/evaluations/compare/comparison.html$", told, re.MULTILINE)
     file = next((place.root / "jobs" / "default").glob("small-*/evaluations/evaluate-end/report.json"))
     lonely = place.root / "lonely.json"
     lonely.write_text(file.read_text())

@@ -132,6 +132,21 @@ def test_artifacts_lie_beside_the_database_and_big_files_stay_where_they_are(
     assert not (store.folder / "mlruns").exists()
 
 
+def test_a_table_is_shown_as_one_and_written_again_replaces_itself(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)  # `load_table` asks the default address
+    for values in ([0.5, None], [0.25, 1.0]):
+        tracker = begin(store)
+        tracker.table("evaluations/end/scores.json", {"subject": ["a", "<b> é"], "value": values})
+        tracker.table("evaluations/end/other.json", {"answer": []})
+        assert tracker.close("FINISHED") == 0
+    run = store.run("job-1")
+    table = store.client.load_table(run.info.experiment_id, "evaluations/end/scores.json", [run.info.run_id])
+    assert table.to_dict("list") == {"subject": ["a", "<b> é"], "value": [0.25, 1.0]}
+    assert [one["path"] for one in json.loads(run.data.tags["mlflow.loggedArtifacts"])] == [
+        "evaluations/end/scores.json", "evaluations/end/other.json",
+    ]  # fmt: skip
+
+
 def test_a_file_that_is_gone_when_it_is_sent_holds_up_nothing(store: Any) -> None:
     start = begin(store)
     start.close("KILLED")

@@ -199,8 +199,13 @@ class EvalPaths(Model):
     report: Path
     """File of the EvalReport that `grade` writes."""
     comparison: Path
-    """File of the Comparison that `compare` writes."""
+    """File of the Comparison that `compare` writes; its page is beside it."""
     progress: Path
+
+    @property
+    def page(self) -> str:
+        """File of the page that `compare` writes: the comparison's, for people."""
+        return self.comparison.removesuffix(".json") + ".html"
 
 
 class EvalRequest(Request):

@@ -36,6 +36,7 @@ def main() -> int:
         behaviour.write(request.paths.report, report.to_json())
     if part == "compare":
         behaviour.write(request.paths.comparison, comparison(request, scores).to_json())
+        behaviour.write(request.paths.page, "<!DOCTYPE html>")
     return 0
 
 

@@ -62,6 +62,14 @@ class TextArtifact(Entry):
     text: str
 
 
+class TableArtifact(Entry):
+    """A table to keep as an artifact that MLflow shows as one."""
+
+    kind: Literal["table"] = "table"
+    name: str
+    columns: dict[str, list[str | float | None]]
+
+
 class FileArtifact(Entry):
     """A file to keep as an artifact, read when it is sent."""
 
@@ -89,7 +97,7 @@ class Ended(Entry):
 
 
 AnyEntry = Annotated[
-    Attached | Metrics | Params | Tags | Note | TextArtifact | FileArtifact | Checkpoint | Ended,
+    Attached | Metrics | Params | Tags | Note | TextArtifact | TableArtifact | FileArtifact | Checkpoint | Ended,
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyEntry] = TypeAdapter(AnyEntry)

@@ -5,6 +5,7 @@ Every act can be repeated: it leaves the same run when it is done twice. Points 
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from gopd_tracking.entries import (
     Metrics,
     Note,
     Params,
+    TableArtifact,
     Tags,
     TextArtifact,
 )
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 DRIFT_TAG = "gopd.paramDrift"
 METRIC_BYTES = 400
+TABLES_TAG = "mlflow.loggedArtifacts"
+"""MLflow's own list of a run's tables."""
 
 
 class RefusedError(Exception):
@@ -109,6 +113,8 @@ class RunRecord:
                     self.client.set_terminated(run.info.run_id, entry.status, entry.time_ms)
             case TextArtifact():
                 self.client.log_text(run.info.run_id, entry.text, entry.name)
+            case TableArtifact():
+                self._table(run, entry)
             case FileArtifact():
                 self._file(run.info.run_id, Path(entry.path), entry.name)
             case _:
@@ -187,6 +193,15 @@ class RunRecord:
         merged = merged_note(current, facts)
         if merged != current:
             self.client.set_tag(run.info.run_id, tag, merged)
+
+    def _table(self, run: Run, entry: TableArtifact) -> None:
+        """As `log_table` keeps one, except that a table that is there is replaced: it would be appended to."""
+        rows = [list(row) for row in zip(*entry.columns.values(), strict=True)]
+        content = {"columns": list(entry.columns), "data": rows}
+        self.client.log_text(run.info.run_id, json.dumps(content, ensure_ascii=False), entry.name)
+        known = json.loads(run.data.tags.get(TABLES_TAG, "[]"))
+        if (mark := {"path": entry.name, "type": "table"}) not in known:
+            self.client.set_tag(run.info.run_id, TABLES_TAG, json.dumps([*known, mark]))
 
     def _file(self, run_id: str, path: Path, name: str) -> None:
         inside = PurePosixPath(name)

@@ -6,7 +6,7 @@ disk, or in a value that is no number: what is not taken is noted in a tag of th
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gopd_api.requests import TrackingRequest
@@ -22,6 +22,7 @@ from gopd_tracking.entries import (
     Note,
     Params,
     RunStatus,
+    TableArtifact,
     Tags,
     TextArtifact,
 )
@@ -149,6 +150,17 @@ class Tracker:
             self._note(REFUSED_TAG, "artifact", {name: f"{size} bytes, at most {ARTIFACT_BYTES} are kept"})
         else:
             self._append(TextArtifact(time_ms=_now_ms(), name=name, text=text))
+
+    def table(self, name: str, columns: Mapping[str, Sequence[str | float | None]]) -> None:
+        """Keep columns of equal length as the table `name`, which ends in .json; MLflow shows and compares it."""
+        given = {key: list(values) for key, values in columns.items()}
+        size = sum(len(str(value).encode(errors="replace")) for column in given.values() for value in column)
+        if fault := _name_fault(name):
+            self._note(REFUSED_TAG, "artifact", {name: fault})
+        elif size > ARTIFACT_BYTES:
+            self._note(REFUSED_TAG, "artifact", {name: f"{size} bytes, at most {ARTIFACT_BYTES} are kept"})
+        else:
+            self._append(TableArtifact(time_ms=_now_ms(), name=name, columns=given))
 
     def artifact_file(self, path: Path, name: str) -> None:
         """Keep a copy of the file as the artifact `name`; of a file above 16 MB only the path is recorded."""

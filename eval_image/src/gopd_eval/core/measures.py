@@ -56,6 +56,8 @@ class Measure:
     """The values of single answers, problem by problem, where the problems' values are their means."""
     quantiles: tuple[float, ...] = ()
     samples: int = 1
+    grades: tuple[Grade, ...] = ()
+    """Of the main metric: what became of every answer."""
 
     @property
     def ids_digest(self) -> str:
@@ -98,7 +100,8 @@ def graded_measures(
     """
     right = _per_problem([(grade, float(grade.verdict == "correct")) for grade in grades])
     shared: dict[str, Any] = {"bounds": SHARE, "samples": samples}
-    measures = [_mean_measure(origin, f"avg@{samples}", "higher", right, grader, **shared, counts=count(grades))]
+    told = {"counts": count(grades), "grades": tuple(grades)}
+    measures = [_mean_measure(origin, f"avg@{samples}", "higher", right, grader, **shared, **told)]
     for k in pass_sizes(samples):
         chance = {problem: pass_at_k(len(values), round(sum(values)), k) for problem, values in right.items()}
         measures.append(Measure(origin, f"pass@{k}", "higher", chance, grader, **shared, headline=k == samples))

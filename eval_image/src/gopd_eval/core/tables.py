@@ -3,10 +3,15 @@
 It decides which numbers stand where and how many digits they have. How tables are drawn is the shell's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from gopd_api.base import Model
 from gopd_api.reports import Comparison, Difference, MeanDifference, MeanScore, Score
+
+Columns = dict[str, list[str | float | None]]
+"""Name of a column to its values."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,17 @@ def comparison_tables(comparison: Comparison) -> list[TextTable]:
     return [table for table in tables if table.rows]
 
 
-def interval(value: float, low: float | None, high: float | None) -> str:
-    """`0.412 [0.310, 0.520]`; the value alone when there is no interval."""
+def interval(value: float, low: float | None, high: float | None, signed: bool = False) -> str:
+    """`0.412 [0.310, 0.520]`; the value alone when there is no interval, with its + when it is `signed`."""
+    shown = ("+" if signed and value > 0 else "") + number(value)
     if low is None or high is None:
-        return number(value)
-    return f"{number(value)} [{number(low)}, {number(high)}]"
+        return shown
+    return f"{shown} [{number(low)}, {number(high)}]"
+
+
+def p_value(value: float) -> str:
+    """Two digits, and no more than can be known."""
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
 
 
 def number(value: float) -> str:
@@ -50,6 +61,21 @@ def markdown(tables: Iterable[TextTable]) -> str:
         lines = [f"## {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
         parts.append("\n".join([*lines, *map(_line, table.rows)]))
     return "\n\n".join(parts) + "\n"
+
+
+def score_columns(scores: Sequence[Score]) -> Columns:
+    """Scores as columns of values, for a table that is not only read."""
+    return _columns(Score, [score.model_dump(mode="json", exclude={"counts", "quantiles"}) for score in scores])
+
+
+def difference_columns(differences: Sequence[Difference]) -> Columns:
+    """Differences as columns of values."""
+    return _columns(Difference, [difference.model_dump(mode="json") for difference in differences])
+
+
+def _columns(kind: type[Model], rows: Sequence[dict[str, Any]]) -> Columns:
+    names = [name for name in kind.model_fields if name not in ("counts", "quantiles")]
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -105,7 +131,7 @@ def _differences(title: str, differences: Iterable[Difference | MeanDifference],
     rows = [
         [
             d.subject, d.baseline, task_of(d), d.metric, interval(d.difference, d.ci_low, d.ci_high),
-            _optional(d.p_value), _optional(d.adjusted_p), _optional(d.detectable), str(d.pairs), d.verdict,
+            _p(d.p_value), _p(d.adjusted_p), _optional(d.detectable), str(d.pairs), d.verdict,
         ]
         for d in differences
     ]  # fmt: skip
@@ -116,6 +142,10 @@ def _differences(title: str, differences: Iterable[Difference | MeanDifference],
 def task_of(difference: Difference | MeanDifference) -> str:
     """What a difference was measured on, in words."""
     return difference.task if isinstance(difference, Difference) else f"mean of {len(difference.tasks)} tasks"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else p_value(value)
 
 
 def _optional(value: float | None) -> str:

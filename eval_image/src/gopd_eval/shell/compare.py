@@ -1,4 +1,4 @@
-"""The compare command: the comparison as a file, as tables, and in MLflow.
+"""The compare command: the comparison as a file, as a page, as tables, and in MLflow.
 
 It reads grades and decides nothing: see `core.comparison`. Missing verdicts would be added, which `grade` has done.
 """
@@ -14,6 +14,7 @@ from gopd_eval.core.comparison import compare_subjects
 from gopd_eval.core.tables import comparison_tables
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.grade import measure_all
+from gopd_eval.shell.page import write_page
 from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.publish import publish
 from gopd_eval.shell.setting import read_setting
@@ -27,8 +28,11 @@ def compare(request: EvalRequest, watch: Watch, console: Console | None = None) 
     watch.at("comparing")
     comparison = compare_subjects(request, measures, read_setting(request, measures))
     write_atomically(Path(request.paths.comparison), comparison.to_json(), "paths.comparison")
-    print_tables(comparison, console or Console())
-    publish(request, comparison)
+    page, problems = write_page(request, comparison, measures)
+    console = console or Console()
+    print_tables(comparison, console)
+    console.print(f"page: {request.paths.page}", markup=False, highlight=False, soft_wrap=True)
+    publish(request, comparison, page, problems)
     watch.at("finished")
     return comparison
 

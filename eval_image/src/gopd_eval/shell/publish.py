@@ -5,18 +5,21 @@ name. Tracking that is down never fails a comparison: it is said, and the spool 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from gopd_api.reports import Comparison, Score
+from gopd_api.reports import Comparison, MeanScore, Score
 from gopd_api.requests import EvalRequest, EvalSubject
-from gopd_eval.core.tables import comparison_tables, markdown
+from gopd_eval.core.showing import ShownProblem, sample_columns
+from gopd_eval.core.tables import comparison_tables, difference_columns, markdown, score_columns
 
 CLOSE_SECONDS = 15.0
+MEAN_OF_TASKS = "mean-of-tasks"
 
 
-def metric_points(request: EvalRequest, scores: list[Score]) -> dict[int, dict[str, float]]:
+def metric_points(request: EvalRequest, scores: Sequence[Score | MeanScore]) -> dict[int, dict[str, float]]:
     """Step to metric names and values. Students that share a step (several jobs compared) carry their names, too."""
     subjects = {subject.name: subject for subject in request.subjects}
     students = Counter(subject.step for subject in request.subjects if subject.role == "student")
@@ -25,7 +28,8 @@ def metric_points(request: EvalRequest, scores: list[Score]) -> dict[int, dict[s
         subject = subjects[score.subject]
         named = _needs_name(subject, students)
         step = subject.step or 0
-        name = f"eval/{score.task}/{score.metric.replace('@', '_at_')}"
+        task = score.task if isinstance(score, Score) else MEAN_OF_TASKS
+        name = f"eval/{task}/{score.metric.replace('@', '_at_')}"
         values = {"": score.value, "_ci_low": score.ci_low, "_ci_high": score.ci_high}
         for suffix, value in values.items():
             if value is not None:
@@ -37,20 +41,24 @@ def _needs_name(subject: EvalSubject, students: Counter[int | None]) -> bool:
     return subject.role != "student" or subject.step is None or students[subject.step] > 1
 
 
-def publish(request: EvalRequest, comparison: Comparison) -> None:
-    """Send metrics, request, report, comparison and a Markdown table to the job's run; warn when that fails."""
+def publish(request: EvalRequest, comparison: Comparison, page: str, problems: Sequence[ShownProblem]) -> None:
+    """Send metrics, tables, request, report, comparison and its page to the job's run; warn when that fails."""
     if request.tracking.uri is None:
         return
     from gopd_tracking import Tracker
 
     place = Path(request.paths.comparison)
     tracker = Tracker.attach(request.tracking, request.job.uid, place.parent / "tracking-spool")
-    for step, values in sorted(metric_points(request, comparison.scores).items()):
+    for step, values in sorted(metric_points(request, [*comparison.scores, *comparison.means]).items()):
         tracker.metrics(step, values)
     folder = f"evaluations/{place.parent.name}"
     tracker.artifact(f"{folder}/request.json", request.to_json())
     tracker.artifact(f"{folder}/comparison.json", comparison.to_json())
     tracker.artifact(f"{folder}/comparison.md", markdown(comparison_tables(comparison)))
+    tracker.artifact(f"{folder}/comparison.html", page)
+    tracker.table(f"{folder}/scores.json", score_columns(comparison.scores))
+    tracker.table(f"{folder}/differences.json", difference_columns(comparison.differences))
+    tracker.table(f"{folder}/samples.json", sample_columns(problems))
     report = Path(request.paths.report)
     if report.is_file():
         tracker.artifact(f"{folder}/report.json", report.read_text())

@@ -30,6 +30,8 @@ class Run:
     """The requests that the scores answer: empty for a result file without its request beside it."""
     comparison: Comparison | None = None
     """The run's own comparison, where it has been made."""
+    page: Path | None = None
+    """The page of that comparison."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Compared:
     comparison: Comparison | None
     scores: tuple[Score, ...]
     reason: str = ""
+    page: Path | None = None
+    """The comparison for people, where it was written."""
 
 
 def read_run(text: str, root: Path) -> Run:
@@ -50,7 +54,7 @@ def read_run(text: str, root: Path) -> Run:
     label = folder.name.rpartition("-")[0] or folder.name
     made = folder / "evaluations" / "compare" / "comparison.json"
     if made.is_file() and (run := _from_file(made)).requests:
-        return Run(label, run.scores, run.requests, run.comparison)
+        return Run(label, run.scores, run.requests, run.comparison, run.page)
     evaluations = evaluations_of(folder)
     if not evaluations:
         raise GopdError(f"{folder} holds no finished evaluation; run the job to its end first")
@@ -67,13 +71,14 @@ def _from_file(path: Path) -> Run:
     request = read_as(EvalRequest, path.with_name("request.json"))
     fits = request is not None and request.digest() == content.request_digest
     own = content if isinstance(content, Comparison) else None
-    return Run(path.parent.name or path.stem, tuple(content.scores), (request,) if request and fits else (), own)
+    page = path.with_suffix(".html") if own and path.with_suffix(".html").is_file() else None
+    return Run(path.parent.name or path.stem, tuple(content.scores), (request,) if request and fits else (), own, page)
 
 
 def compare_runs(runs: Sequence[Run], root: Path, programs: Programs) -> Compared:
     """The runs' subjects against the first one: paired where possible. Raises GopdError when `compare` itself fails."""
     if len(runs) == 1 and runs[0].comparison is not None:
-        return Compared(runs[0].comparison, runs[0].scores)
+        return Compared(runs[0].comparison, runs[0].scores, page=runs[0].page)
     side_by_side = _side_by_side(runs)
     requests = [request for run in runs for request in run.requests]
     if any(not run.requests for run in runs):
@@ -93,8 +98,8 @@ def compare_runs(runs: Sequence[Run], root: Path, programs: Programs) -> Compare
             "tracking": TrackingRequest(uri=None, experiment="gopd", run_name="compare"),
         }
     )
-    comparison = _run_compare(request, root, programs)
-    return Compared(comparison, tuple(comparison.scores))
+    comparison, page = _run_compare(request, root, programs)
+    return Compared(comparison, tuple(comparison.scores), page=page if page.is_file() else None)
 
 
 def merged_subjects(runs: Sequence[Run]) -> list[EvalSubject]:
@@ -131,7 +136,7 @@ def _side_by_side(runs: Sequence[Run]) -> tuple[Score, ...]:
     )
 
 
-def _run_compare(request: EvalRequest, root: Path, programs: Programs) -> Comparison:
+def _run_compare(request: EvalRequest, root: Path, programs: Programs) -> tuple[Comparison, Path]:
     folder = root / "comparisons" / request.digest().removeprefix("sha256:")[:12]
     paths = EvalPaths(
         store=request.paths.store,
@@ -150,7 +155,7 @@ def _run_compare(request: EvalRequest, root: Path, programs: Programs) -> Compar
             code = code or subprocess.run(command, check=False, stdout=output, stderr=output).returncode
     comparison = read_as(Comparison, folder / "comparison.json")
     if code == 0 and comparison is not None and comparison.request_digest == request.digest():
-        return comparison
+        return comparison, Path(paths.page)
     report = read_as(EvalReport, folder / "report.json")
     why = (
         report.message if report and report.outcome == "failed" else " ".join(last_lines(log, 1)) or f"exit code {code}"

@@ -176,6 +176,8 @@ def compare(runs: tuple[str, ...], workdir: str, output: str) -> None:
         return
     if compared.comparison is not None:
         show_comparison(console(), compared.comparison)
+        if compared.page is not None:
+            click.echo(f"page: {compared.page}")
     else:
         show_scores(console(), compared.scores)
         click.echo(f"no paired differences: {compared.reason}")

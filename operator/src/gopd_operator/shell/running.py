@@ -127,10 +127,13 @@ def show_end(made: Plan, command: Command, console: Console) -> None:
     """The result's tables, where things are, and what to type next."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     step = made.last_comparison
-    comparison = read_as(Comparison, Path(step.paths.evaluation(step.own_name).comparison)) if step else None
-    if step is not None and comparison is not None:
+    paths = step.paths.for_evaluation(step.own_name) if step else None
+    comparison = read_as(Comparison, Path(paths.comparison)) if paths else None
+    if paths is not None and comparison is not None:
         show_comparison(console, comparison)
-        say(f"comparison:  {step.paths.evaluation(step.own_name).comparison}")
+        say(f"comparison:  {paths.comparison}")
+        if Path(paths.page).is_file():
+            say(f"its page:    {paths.page}")
     trained = [one for one in made.steps if one.kind == "train"]
     exports = [export for one in trained if (export := _last_export(one.paths.folder)) is not None]
     if len(trained) > 1:
