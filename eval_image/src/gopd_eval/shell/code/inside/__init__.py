@@ -1,0 +1,1 @@
+"""What runs inside the sandbox's processes. Standard library only, and nothing here knows an expected value."""

@@ -1,0 +1,128 @@
+"""Takes everything from a process that is about to run a program nobody trusts: rights, files, processes, networks.
+
+It decides the order and the limits that never change. Limits of one run (time, memory) come with the run. What this
+kernel or this user cannot hold off is told by `measures`; whether that is enough is decided by `shell.code.selftest`.
+"""
+
+import ctypes
+import itertools
+import os
+import resource
+import signal
+import struct
+import sys
+from dataclasses import dataclass
+
+from gopd_eval.shell.code.inside import landlock, seccomp, syscalls
+
+FIRST_UID = 61184
+"""As root, slot n runs its programs as user 61184 + n, who owns no file and no other process."""
+OPEN_FILES, THREADS, STACK = 64, 64, 64 << 20
+_NO_NEW_PRIVILEGES, _DEATH_SIGNAL, _KEEP_CAPABILITIES = 38, 1, 8
+_READ_SEARCH = 1 << 2
+"""CAP_DAC_READ_SEARCH: reading in spite of permissions, where Landlock leaves the interpreter's folders only."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a launcher prepares once for all its programs."""
+
+    uid: int | None
+    """User to become, when this one is root."""
+    reads_by_capability: bool
+    rules: int | None
+    """Landlock's descriptor."""
+    processes: int
+    """Limit of processes and threads of the user."""
+
+
+def prepare(slot: int, folders: list[str], *, with_landlock: bool = True) -> Cell:
+    """Once, in the launcher. `with_landlock` is False only to try what holds without it."""
+    rules = landlock.ruleset([*folders, *_system_files()]) if with_landlock else None
+    if os.getuid() != 0:
+        return Cell(None, False, rules, _own_processes() + THREADS)
+    return Cell(FIRST_UID + slot, not all(map(_open_to_all, folders)), rules, THREADS)
+
+
+def _system_files() -> list[str]:
+    return ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/etc/ld.so.cache",
+            "/etc/localtime", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"]  # fmt: skip
+
+
+def _open_to_all(folder: str) -> bool:
+    """Whether every user may search the folder and all that it lies in."""
+    parts = os.path.realpath(folder).split("/")
+    above = ("/".join(parts[:end]) or "/" for end in range(1, len(parts) + 1))
+    return all(os.stat(path).st_mode & 0o001 for path in above)
+
+
+def _own_processes() -> int:
+    """Threads of this user now: the kernel's limit counts them all."""
+    total, uid = 0, os.getuid()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == uid:
+                total += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:
+            continue  # it has ended, or is hidden and so not this user's
+    return total
+
+
+def apply(cell: Cell, keep: list[int], seconds: int, memory: int) -> None:
+    """In the process that becomes the program. `keep`: descriptors that stay open, beside 0, 1 and 2."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.setsid()
+    libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if cell.rules is not None:
+        keep = [*keep, cell.rules]
+    _close_others(keep)
+    _set_limits(cell, seconds, memory)
+    if cell.uid is not None:
+        _become(libc, cell.uid, cell.reads_by_capability)
+        libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # changing the user has cleared it
+    os.environ.clear()
+    if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no_new_privs")
+    if cell.rules is not None:
+        landlock.restrict(cell.rules)
+        os.close(cell.rules)
+    seccomp.install(seccomp.assemble(os.getpid(), files_are_confined=cell.rules is not None))
+
+
+def _close_others(keep: list[int]) -> None:
+    edges = [2, *sorted(keep), resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
+    for before, after in itertools.pairwise(edges):
+        os.closerange(before + 1, after)
+
+
+def _set_limits(cell: Cell, seconds: int, memory: int) -> None:
+    limits = {
+        resource.RLIMIT_AS: memory, resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES, resource.RLIMIT_NPROC: cell.processes, resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0, resource.RLIMIT_SIGPENDING: 64,
+    }  # fmt: skip
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
+
+
+def _become(libc: ctypes.CDLL, uid: int, reading: bool) -> None:
+    """Another user without capabilities, but for reading where the interpreter lies in a folder of root alone."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    if reading:
+        libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
+    os.setresuid(uid, uid, uid)
+    kept = _READ_SEARCH if reading else 0
+    header, sets = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", kept, kept, 0, 0, 0, 0)
+    if libc.syscall(syscalls.of_this_machine()[1]["capset"], header, sets) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def measures(cell: Cell) -> list[str]:
+    """What holds here, for the result."""
+    return [
+        f"python {sys.version.split()[0]}", "seccomp",
+        f"landlock {landlock.version() if cell.rules is not None else 0}",
+        "user of its own" if cell.uid is not None else f"user {os.getuid()}",
+        *(["reads root's interpreter"] if cell.reads_by_capability else []),
+    ]  # fmt: skip
