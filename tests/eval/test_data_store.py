@@ -241,8 +241,8 @@ def test_releases_of_livecodebench_are_shards_or_all_up_to_one() -> None:
         assert sum(DATA_SETS[name].records for name in data_sets("livecodebench", release)) == records
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "gopd_eval", "data", *arguments]
+def command(*arguments: str, module: str = "gopd_eval") -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", module, "data", *arguments]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
@@ -254,6 +254,8 @@ def test_the_commands_say_what_is_there_and_what_is_not_known(tmp_path: Path) ->
     assert "is not aime24 (sha256" in refused.stderr
     unknown = command("fetch", "aime23", *store)
     assert "TASK: aime23 is not known; name one of: aime24, aime25" in unknown.stderr
+    asked_of_gopd = command("fetch", "aime23", *store, module="gopd_operator.shell.main")
+    assert (asked_of_gopd.returncode, asked_of_gopd.stderr) == (1, unknown.stderr)
     assert "its problems are a file of yours" in command("fetch", "math", *store).stderr
     several = command("fetch", "livecodebench", "--release", "release_v2", *store, "--from", str(source))
     assert "--from: is one file, and 2 data sets are asked for" in several.stderr
