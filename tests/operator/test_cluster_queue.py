@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gopd_operator.shell.cluster.keyqueue import CALM_AT_ONCE, CALM_PATIENCE, LONGEST_WAIT, Again, KeyQueue
+from gopd_operator.shell.cluster.keyqueue import CALM_BESIDE_OTHERS, LONGEST_WAIT, Again, KeyQueue
 
 Look = Callable[[str], Awaitable[Again | None]]
 
@@ -87,15 +87,6 @@ def test_an_urgent_key_stays_urgent_when_it_is_asked_for_calmly() -> None:
     assert order(fill) == ["late", "early"]
 
 
-def test_a_calm_key_that_has_waited_long_is_taken_before_urgent_ones() -> None:
-    def fill(queue: KeyQueue[str], clock: Clock) -> None:
-        queue.add("calm", calm=True)
-        clock.now += CALM_PATIENCE + 1
-        queue.add("urgent")
-
-    assert order(fill) == ["calm", "urgent"]
-
-
 def test_a_key_is_not_taken_before_its_time() -> None:
     seen: list[str] = []
 
@@ -140,24 +131,28 @@ def test_no_key_is_worked_on_twice_at_once_and_one_that_is_added_meanwhile_comes
     assert (most, looks) == (1, 2)
 
 
-def test_calm_keys_have_few_workers_and_leave_the_others_to_urgent_ones() -> None:
+def test_calm_keys_are_held_back_while_others_are_worked_on_and_only_then() -> None:
     async def run() -> None:
         queue: KeyQueue[str] = KeyQueue(Clock())
-        gate, inside = asyncio.Event(), set[str]()
+        urgent, calm, inside = asyncio.Event(), asyncio.Event(), set[str]()
 
         async def look(key: str) -> Again | None:
             inside.add(key)
-            await gate.wait()
+            await (urgent if key == "urgent" else calm).wait()
             return None
 
+        queue.add("urgent")
         for number in range(20):
             queue.add(f"calm-{number}", calm=True)
-        work = asyncio.create_task(queue.work(look, CALM_AT_ONCE + 4))
-        await turns()
-        assert len(inside) == CALM_AT_ONCE
-        queue.add("urgent")
+        work = asyncio.create_task(queue.work(look, 8))
         await turns()
         assert "urgent" in inside
+        assert len(inside) == 1 + CALM_BESIDE_OTHERS
+        assert (queue.pressed(), queue.pressed(but="urgent")) == (True, False)
+        urgent.set()
+        await turns()
+        assert len(inside) == 1 + 8, "all places are theirs when nobody waits"
+        assert not queue.pressed()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
 

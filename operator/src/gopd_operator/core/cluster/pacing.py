@@ -29,7 +29,7 @@ class Crowd:
     unanswered: int = 0
     """Jobs that have no status yet."""
     pressed: bool = False
-    """Whether a job that somebody waits for could be looked at now."""
+    """Whether another job that somebody waits for is being looked at, or should be."""
 
 
 def extent(decision: Decision, crowd: Crowd, *, first: bool) -> Extent:

@@ -2,7 +2,7 @@
 
 A key that is added while it is being worked on is worked on again afterwards. A failed look comes back after a wait
 that doubles, up to half a minute, with some chance in it, so that many jobs do not come back together. Calm keys, which
-nobody waits for, are taken when no other key is due, and by few workers at a time. It knows nothing of jobs.
+nobody waits for, are worked on one at a time while there are others. It knows nothing of jobs.
 """
 
 import asyncio
@@ -16,10 +16,8 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-CALM_AT_ONCE = 4
-"""Workers that calm keys have at the most: the API server is left to those who wait."""
-CALM_PATIENCE = 30.0
-"""A calm key that is overdue by so many seconds has its turn before the others."""
+CALM_BESIDE_OTHERS = 1
+"""Calm keys that are worked on while other keys are: the API server is left to those who wait."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +54,15 @@ class KeyQueue(Generic[Key]):
         now = self._clock()
         return sum(1 for entry in self._entries.values() if entry.due <= now)
 
-    def pressed(self) -> bool:
-        """Whether a key that somebody waits for is due."""
+    def pressed(self, but: Key | None = None) -> bool:
+        """Whether a key that somebody waits for, another one than `but`, is due or being worked on."""
         heap = self._heaps[False]
-        return bool(heap) and heap[0][0] <= self._clock()
+        due = bool(heap) and heap[0][0] <= self._clock()
+        return due or any(not calm and key != but for key, calm in self._busy.items())
 
     def oldest(self) -> float:
-        """Seconds that the longest waiting key is overdue; 0 when none is."""
-        waiting = [entry.due for key, entry in self._entries.items() if key not in self._busy]
+        """Seconds that the longest waiting key is overdue, calm ones aside; 0 when none is."""
+        waiting = [one.due for key, one in self._entries.items() if not one.calm and key not in self._busy]
         return max(0.0, self._clock() - min(waiting)) if waiting else 0.0
 
     def add(self, key: Key, after: float = 0.0, *, calm: bool = False) -> None:
@@ -115,22 +114,14 @@ class KeyQueue(Generic[Key]):
         """Forget the failures of `key`."""
         self._failures.pop(key, None)
 
-    def _starving(self) -> bool:
-        heap = self._heaps[True]
-        return bool(heap) and self._clock() - heap[0][0] > CALM_PATIENCE
-
     def _take(self) -> tuple[Key | None, float | None]:
         """A key that is due and free, marked as busy, or the seconds until one may be."""
-        kinds = [False, True] if sum(self._busy.values()) < CALM_AT_ONCE else [False]
-        if self._starving():
-            kinds.reverse()
-        waits: list[float] = []
-        for calm in kinds:
-            key, wait = self._next(calm=calm)
-            if key is not None:
-                return key, None
-            waits += [] if wait is None else [wait]
-        return None, min(waits, default=None)
+        key, wait = self._next(calm=False)
+        calm = sum(self._busy.values())
+        if key is not None or (calm >= CALM_BESIDE_OTHERS and calm < len(self._busy)):
+            return key, wait
+        key, later = self._next(calm=True)
+        return key, min((one for one in (wait, later) if one is not None), default=None)
 
     def _next(self, *, calm: bool) -> tuple[Key | None, float | None]:
         """The same among the calm, or among the others."""

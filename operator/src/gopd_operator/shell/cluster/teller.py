@@ -22,7 +22,7 @@ log = logging.getLogger("gopd.operator")
 COMPONENT = "gopd-operator"
 LANES = 4
 """Events that are written at the same time; those of one job share a lane."""
-POLITE_SECONDS, POLITE_STEP = 5.0, 0.1
+POLITE_SECONDS, POLITE_STEP = 30.0, 0.1
 """An event waits so long for jobs with more urgent needs, looking for a gap each step."""
 LAST_WORDS_SECONDS = 3.0
 """What may be told when the operator ends."""
