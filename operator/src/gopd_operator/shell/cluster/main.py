@@ -27,7 +27,10 @@ def login(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
     if found is None:
         click.echo("no service account and no kubeconfig was found; run in a pod, or set KUBECONFIG", err=True)
         sys.exit(1)
-    return found
+    if found.token or found.username or found.certificate_path or found.certificate_data:
+        return found
+    # The user of this kubeconfig has a program to ask (`exec`: the clouds' way): the official client runs it.
+    return kopf.login_via_client(logger=log, settings=settings) or found
 
 
 async def operate(settings: OperatorSettings) -> None:
