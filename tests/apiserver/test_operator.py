@@ -113,11 +113,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "application error": (ray_faults.application_error, "application", "AppFailed"),
     "out of memory": (ray_faults.out_of_memory, "memory", "OutOfMemory"),
     "worker lost": (ray_faults.worker_lost, "preemption", "Preempted"),
-    "worker replaced": (
-        lambda ray, name: ray_faults.worker_lost(ray, name, evicted=False),
-        "infrastructure",
-        "WorkerLost",
-    ),
+    "worker replaced": (worker_replaced, "infrastructure", "WorkerLost"),
     "dashboard unreachable": (ray_faults.dashboard_unreachable, "infrastructure", "DashboardUnreachable"),
     "preemption": (ray_faults.pods_preempted, "preemption", "Preempted"),
     "STOPPED as Complete": (ray_faults.stopped, "infrastructure", "StoppedFromOutside"),
