@@ -227,6 +227,8 @@ def _gpu(request: TrainRequest, tokens: int) -> Options:
     }
     return {
         "trainer.device": "cuda",
+        # verl's own default needs flash-attn, which the image has not: it comes as sources, to be compiled for hours.
+        "actor_rollout_ref.model.override_config": {"attn_implementation": "sdpa"},
         "actor_rollout_ref.model.use_remove_padding": True,
         "actor_rollout_ref.model.enable_gradient_checkpointing": True,
         f"{rollout}.dtype": "bfloat16",
