@@ -61,7 +61,11 @@ def test_the_head_pod_is_killed(start: Start, installation: Installation) -> Non
     followed = start("head-killed")
     (pod,) = followed.pods(part="train")
     installation.api.delete(PODS, followed.namespace, pod["metadata"]["name"], **AT_ONCE)
-    resumed(followed)
+    status = followed.wait_for_end()
+    # KubeRay replaces the head and hands the same job to it: no attempt is used up, and it goes on where it was.
+    (attempt,) = status["attempts"]
+    assert attempt["fromStep"] >= 2
+    assert followed.condition("ResumeVerified")["status"] == "True"
 
 
 def test_the_training_process_is_killed(start: Start) -> None:
