@@ -10,7 +10,6 @@ from typing import Any
 
 from gopd_api.requests import Drawing, EvalTask
 from gopd_eval.core.digests import key
-from gopd_eval.core.grading import GRADER_VERSION
 from gopd_eval.core.measures import DIVERGENCE_VERSION
 from gopd_eval.core.problems import Problem, data_digest, prompts_digest
 
@@ -33,9 +32,9 @@ class Entry:
         """The entry as it is written."""
         return asdict(self)
 
-    def grades_key(self, task: EvalTask, library: str) -> str:
-        """Key below `grades/`: other answers, another preset or another grader make other grades."""
-        return key([self.generations, self.data_digest, task.preset, GRADER_VERSION, library])
+    def grades_key(self, grader: str) -> str:
+        """Key below `grades/`: other answers or another grader, with its preset and version, make other grades."""
+        return key([self.generations, self.data_digest, grader])
 
 
 def generation_parts(

@@ -5,24 +5,30 @@ report can be made again at once. The rules are in `core.grading` and `core.meas
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from gopd_api.benchmarks import BENCHMARKS
+from gopd_api.benchmarks import BENCHMARKS, IN_STORE
 from gopd_api.reports import EvalReport
 from gopd_api.requests import EvalRequest, EvalTask
 from gopd_eval.core.comparison import mean_scores
+from gopd_eval.core.errata import ERRATA_VERSION
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.grading import GRADER_VERSION, grade_sample, math_grader
+from gopd_eval.core.grading import grade_sample, math_grader
 from gopd_eval.core.index import Entry
 from gopd_eval.core.measures import NO_CLASSES, Measure, Origin, divergence_measures, graded_measures
 from gopd_eval.core.problems import Problem
 from gopd_eval.core.samples import Divergence, Grade, Record, Sample, samples_digest, wanted_samples
 from gopd_eval.core.subjects import check_subjects
+from gopd_eval.shell.code.grader import CodeGrader
 from gopd_eval.shell.data import check_data, read_index, read_problems
 from gopd_eval.shell.equality import Equality, libraries
 from gopd_eval.shell.files import write_atomically
+from gopd_eval.shell.grade_code import CodeTask, Sandbox
 from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.setting import read_setting
 from gopd_eval.shell.store import RecordFile, read_records
@@ -58,7 +64,9 @@ def measure_all(request: EvalRequest, watch: Watch) -> Iterator[Measure]:
     index = read_index(request)
     library = libraries()
     problems = [read_problems(request, place) for place in range(len(request.tasks))]
-    with Equality(watch.beat) as equality:
+    with ExitStack() as stack:
+        equality = stack.enter_context(Equality(watch.beat))
+        sandbox = _started_once(lambda: stack.enter_context(CodeGrader(watch.beat)))
         for subject in request.subjects:
             for place, (task, asked) in enumerate(zip(request.tasks, problems, strict=True)):
                 entry = index[subject.name, task.name]
@@ -70,8 +78,11 @@ def measure_all(request: EvalRequest, watch: Watch) -> Iterator[Measure]:
                     case "divergence":
                         yield from grader.divergence()
                     case "code":
-                        fault = f"{task.benchmark} cannot be graded yet"
-                        raise EvaluationError(f"tasks[{place}].benchmark", fault, "name a benchmark of mathematics")
+                        yield from grader.code(sandbox, f"tasks[{place}].{'data' if task.data else 'benchmark'}")
+
+
+def _started_once(start: Callable[[], CodeGrader]) -> Sandbox:
+    return cache(start)
 
 
 class _Grader:
@@ -88,16 +99,15 @@ class _Grader:
 
     def math(self, equality: Equality, library: str) -> list[Measure]:
         """Grades, and the measures made of them."""
-        key = self._entry.grades_key(self._task, library)
-        parts = {
-            "generations": self._entry.generations, "data": self._entry.data_digest, "preset": self._task.preset,
-            "grader": GRADER_VERSION, "library": library,
-        }  # fmt: skip
+        grader = math_grader(self._task.preset, library)
+        if self._task.preset == "strict" and self._task.benchmark in IN_STORE:
+            grader += f", errata {ERRATA_VERSION}"
+        key = self._entry.grades_key(grader)
+        parts = {"generations": self._entry.generations, "data": self._entry.data_digest, "grader": grader}
         right = {problem.id: problem.answer or "" for problem in self._problems}
-        self._watch.at("grading", self._entry.subject, self._task.name, len(self._wanted))
         with RecordFile(self._store / "grades" / key, Grade, parts, self._watch.beat) as file:
             done = {(grade.problem, grade.sample) for grade in file.records}
-            self._watch.advance(len(done))
+            self._watch.at("grading", self._entry.subject, self._task.name, len(self._wanted), len(done))
             todo = [sample for sample in self._samples if (sample.problem, sample.sample) not in done]
             for graded in equality.in_order(
                 lambda sample: grade_sample(sample, right[sample.problem], self._task.preset, equality.compare), todo
@@ -109,7 +119,14 @@ class _Grader:
         classes = (
             NO_CLASSES if samples == 1 else answer_classes(folder, grades, right, preset, equality.compare, self._watch)
         )
-        return graded_measures(self._origin(), grades, samples, math_grader(preset, library), classes)
+        return graded_measures(self._origin(), grades, samples, grader, classes)
+
+    def code(self, sandbox: Sandbox, field: str) -> list[Measure]:
+        """Grades of generated code, and the measures made of them."""
+        task = CodeTask(self._entry, self._task, field, self._problems, self._samples)
+        folder = self._store / "grades" / self._entry.grades_key(task.grader)
+        grades, isolation = task.grades(folder, sandbox, self._watch)
+        return task.measures(replace(self._origin(), isolation=isolation), grades)
 
     def divergence(self) -> list[Measure]:
         """The measures made of the divergences that `generate` computed."""
