@@ -1,5 +1,6 @@
 """What reaches the cluster of a training, and when: against a small API server that refuses, hangs and goes away."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,6 +154,19 @@ def test_a_report_outlives_a_server_that_is_gone_for_a_while(server: ApiServer, 
     assert one.finish(REPORT, patience=5)
     assert "report" in server.data
     assert step_in(server) == 9
+
+
+def test_a_report_waits_longer_for_a_server_that_does_not_answer_than_for_one_that_refuses(
+    server: ApiServer, said: list[str]
+) -> None:
+    one = publisher(server, said)
+    assert one.begin(progress())
+    server.stop()
+    back = threading.Timer(1.0, server.start)
+    back.start()
+    assert one.finish(REPORT, patience=0.3, outage=10)
+    assert "report" in server.data
+    back.join()
 
 
 def test_a_report_that_does_not_arrive_is_given_up_and_said(server: ApiServer, said: list[str]) -> None:

@@ -20,12 +20,17 @@ from gopd_trainer.shell.config_map import ConfigMap, RefusedError, Seen, Unreach
 PROGRESS: Final = "progress"
 REPORT: Final = "report"
 """Keys of the ConfigMap's data."""
+UNREACHABLE: Final = "unreachable"
+"""The trouble that is nobody's refusal."""
 QUIET_SECONDS = 5.0
 """Least time between two writes that are not urgent."""
 RETRY_SECONDS = 10.0
 LAST_RETRY_SECONDS = 1.0
 """Time until the next try; shorter once the report waits and the training is over."""
 REPORT_PATIENCE = 60.0
+OUTAGE_PATIENCE = 900.0
+"""How long the report is tried for: where the API server refuses it, and for how much longer where none answers, which
+says nothing about the job. A report that does not arrive costs an attempt."""
 FIRST_PATIENCE = 3.0
 """How long the start waits for the first answer: a stale attempt should touch nothing."""
 
@@ -65,13 +70,21 @@ class Publisher:
             self._given += 1
             self._changed.notify_all()
 
-    def finish(self, report: TrainReport, patience: float = REPORT_PATIENCE) -> bool:
-        """Publish the report with the newest progress, trying for up to `patience` seconds; whether it arrived."""
+    def finish(self, report: TrainReport, patience: float = REPORT_PATIENCE, outage: float = OUTAGE_PATIENCE) -> bool:
+        """Publish the report with the newest progress; whether it arrived.
+
+        It is tried for `patience` seconds, and for `outage` more when nobody answers.
+        """
+
+        def done() -> bool:
+            return self._sent == self._given or self.superseded.is_set()
+
         with self._changed:
             self._report, self._urgent = report, True
             self._given += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._sent == self._given or self.superseded.is_set(), patience)
+            if not self._changed.wait_for(done, patience) and self._trouble == UNREACHABLE:
+                self._changed.wait_for(done, outage)
             arrived = self._sent == self._given
             self._over = True
             self._changed.notify_all()
@@ -123,7 +136,7 @@ class Publisher:
             self._explain(f"HTTP {error.status}", f"{error}; {remedy(error.status)}")
             return False
         except UnreachableError as error:
-            self._explain("unreachable", f"no answer ({error}); training goes on, the newest state is sent later")
+            self._explain(UNREACHABLE, f"no answer ({error}); training goes on, the newest state is sent later")
             return False
         if self.superseded.is_set():
             return False
