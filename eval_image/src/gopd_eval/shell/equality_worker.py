@@ -108,6 +108,8 @@ def strict_equal(right: str, given: str) -> bool:
     parsed = [_parsed(answer) for answer in (right, given)]
     if _brackets(right) | _brackets(given) == {"set", "tuple"}:
         return False
+    if _surely_different(*(_value(side) for side in parsed)):
+        return False  # most wrong answers are other numbers: seen without simplifying their difference
     if not verify(*parsed, numeric_precision=DIGITS, allow_set_relation_comp=True, timeout_seconds=0):
         return False
     return not any(_surely_different(a, b) for a, b in zip(*(_members(side) for side in parsed), strict=False))
@@ -148,13 +150,15 @@ def _members(parsed: list[Any]) -> list["Basic"]:
     return list(value.args) if isinstance(value, Tuple) else [] if value is None else [value]
 
 
-def _surely_different(a: "Basic", b: "Basic") -> bool:
+def _surely_different(a: "Basic | None", b: "Basic | None") -> bool:
     """Both are plain numbers, and they differ by more than rounding of 40 digits can."""
     from sympy import Eq, Float, UnevaluatedExpr
 
     a, b = (side.rhs if isinstance(side, Eq) else side for side in (a, b))
     if not (getattr(a, "is_number", False) and getattr(b, "is_number", False)):
         return False
+    assert a is not None
+    assert b is not None
     if a.has(UnevaluatedExpr) or b.has(UnevaluatedExpr):
         return False  # a percentage: 50 % and 50 are taken for the same
     gap, size = abs((a - b).evalf(DIGITS)), abs(a.evalf(DIGITS)) + abs(b.evalf(DIGITS))
