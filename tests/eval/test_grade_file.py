@@ -26,9 +26,11 @@ def write(path: Path, rows: list[Any]) -> Path:
     return path
 
 
-def grade_file(folder: Path, data: list[Any], responses: list[Any], *more: str) -> subprocess.CompletedProcess[str]:
+def grade_file(
+    folder: Path, data: list[Any], responses: list[Any], *more: str, grader: str = "math"
+) -> subprocess.CompletedProcess[str]:
     files = ["--data", str(write(folder / "D.jsonl", data)), "--responses", str(write(folder / "R.jsonl", responses))]
-    command = [sys.executable, "-m", "gopd_eval", "grade-file", "--grader", "math", *files, *more]
+    command = [sys.executable, "-m", "gopd_eval", "grade-file", "--grader", grader, *files, *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -54,6 +56,27 @@ def test_the_table_counts_verdicts_by_the_preset_that_is_asked_for(tmp_path: Pat
     assert "correct           2   1.0000" in strict.stdout
     assert seed.stdout.startswith("math/seed ")
     assert "no answer         1   0.5000" in seed.stdout
+
+
+def test_programs_are_run_in_the_sandbox(tmp_path: Path) -> None:
+    task = {
+        "task_id": "Own/1", "entry_point": "twice",
+        "prompt": "def twice(x):\n", "canonical_solution": "    return 2 * x\n",
+        "base_input": [[1], [2]], "plus_input": [[7]], "atol": 0,
+    }  # fmt: skip
+    programs = ["def twice(x):\n    return x + x", "def twice(x):\n    return min(2 * x, 4)"]
+    responses = [{"task_id": "Own/1", "response": f"```python\n{program}\n```"} for program in programs]
+    ended = grade_file(tmp_path, [task], [*responses, {"id": "Own/1", "response": "no"}], "-o", "json", grader="code")
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert [(one["verdict"], one["base"]) for one in result["samples"]] == [
+        ("correct", "correct"), ("wrong", "correct"), ("no_answer", "no_answer"),
+    ]  # fmt: skip
+    assert result["isolation"]
+    refused = grade_file(tmp_path, DATA, responses, grader="code")
+    assert refused.returncode == 2
+    assert "line 1 of" in refused.stderr
+    assert "is no EvalPlus record" in refused.stderr
 
 
 @pytest.mark.parametrize(

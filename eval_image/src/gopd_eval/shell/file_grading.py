@@ -23,6 +23,7 @@ from gopd_eval.shell.equality import Equality, libraries
 from gopd_eval.shell.golds import check_gold
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 3
+SHOWN = ("sample", "verdict", "base", "detail", "answer")
 NAMED = 20
 """Unusable lines that are named; of more, the number."""
 
@@ -34,6 +35,8 @@ class Graded:
     grader: str
     grades: list[Grade]
     notices: list[str]
+    isolation: str | None = None
+    """What the sandbox enforced, where programs were run."""
 
 
 @click.command("grade-file", help=__doc__)
@@ -95,13 +98,14 @@ def _grade_math(files: Files[str], preset: Preset) -> Graded:
 
 
 def _grade_code(files: Files[Any], preset: Preset) -> Graded:
+    from gopd_eval.core.code.verdicts import CODE_GRADER_VERSION
     from gopd_eval.shell.code.grader import CodeGrader, CodeWork
 
     work = [CodeWork(sample, files.right[sample.problem]) for sample in files.samples]
     with CodeGrader(lambda: None) as grader:
         found = {(grade.problem, grade.sample): grade for grade in grader.grade(work, preset)}
         grades = [found[sample.problem, sample.sample] for sample in files.samples]
-        return Graded(f"code/{preset}", grades, [grader.isolation])
+        return Graded(f"code/{preset} {CODE_GRADER_VERSION}", grades, [], grader.isolation)
 
 
 def _unanswered(names: Sequence[str]) -> list[str]:
@@ -128,8 +132,9 @@ def _json(graded: Graded, unanswered: Sequence[str]) -> str:
         "counts": count(graded.grades).model_dump(),
         "unanswered": unanswered,
         "notices": graded.notices,
+        "isolation": graded.isolation,
         "samples": [
-            {"id": g.problem, "sample": g.sample, "verdict": g.verdict, "detail": g.detail, "answer": g.answer}
+            {"id": g.problem, **{name: value for name, value in g.to_json().items() if name in SHOWN}}
             for g in graded.grades
         ],
     }
@@ -144,4 +149,5 @@ def _table(graded: Graded) -> str:
     ]
     score = sum(shares.values()) / len(shares)
     last = f"{counts.samples} responses to {len(shares)} problems; share right, mean over problems: {score:.4f}"
-    return "\n".join([graded.grader, f"{'verdict':<10} {'samples':>8} {'share':>8}", *rows, last])
+    grader = f"{graded.grader}; {graded.isolation}" if graded.isolation else graded.grader
+    return "\n".join([grader, f"{'verdict':<10} {'samples':>8} {'share':>8}", *rows, last])
