@@ -4,6 +4,7 @@ python -m tests.eval.made_up PAGE      writes its page, to be looked at
 """
 
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def measures_of() -> list[Measure]:
             code = task == "mbpp-plus"
             origin = Origin(subject, task, DATA, IDS, ISOLATION if code else "")
             grader = "code/strict 1" if code else "math/strict 2 (math-verify 0.9.0)"
-            found += graded_measures(origin, grades, samples, grader, {} if code else classes)
+            measures = graded_measures(origin, grades, samples, grader, {} if code else classes)
+            base = replace(measures[0], metric=f"base_avg@{samples}", headline=False, grades=())
+            found += [*measures, *[base] * code]
     return found
 
 

@@ -80,7 +80,7 @@ def cautions(comparison: Comparison) -> list[str]:
             )
         if score.metric == "no_answer" and score.value >= SILENT:
             found.append(f"{place}: {score.value:.0%} of the answers ended without one that could be read.")
-        if score.counts is not None:
+        if score.counts is not None and score.headline:
             counts = score.counts
             ended = counts.timeout + counts.memory + counts.crash + counts.refused
             if ended >= UNGRADED * counts.samples:

@@ -126,7 +126,7 @@ def _better(one: Contrast) -> str:
 def outcome_sections(comparison: Comparison) -> Iterable[Markup]:
     """What became of the answers, and rates of cut and silent ones."""
     for task in dict.fromkeys(one.task for one in comparison.scores):
-        counted = [one for one in comparison.scores if one.task == task and one.counts is not None]
+        counted = [one for one in comparison.scores if one.task == task and one.counts and one.headline]
         if not counted:
             continue
         used = [name for name in VERDICTS if any(getattr(one.counts, name) for one in counted)]
