@@ -86,8 +86,12 @@ class Containers:
             *(word for name in DEFAULT_CAPABILITIES for word in ("--cap-drop", f"CAP_{name}")),
             *(word for mount in mounts for word in ("--mount", mount)),
         ]
-        name = f"one-{next(self._numbers)}"
-        return self._ctr("run", "--rm", "--read-only", "--seccomp", *words, image, name, *command, patience=patience)
+        # By default all containers of a machine share one folder, and those of the same name end each other.
+        apart = ["--runc-root", str(self.folder / "runc")]
+        name = f"{self.folder.name}-{next(self._numbers)}"
+        return self._ctr(
+            "run", "--rm", "--read-only", "--seccomp", *apart, *words, image, name, *command, patience=patience
+        )
 
     def _ctr(self, *words: str, patience: float = 60) -> subprocess.CompletedProcess[str]:
         command = ["ctr", "--address", str(self.folder / "containerd.sock"), "--namespace", "gopd", *words]

@@ -77,10 +77,24 @@ def test_the_evaluations_image_has_every_part(containers: Containers, part: str)
 def test_an_image_holds_no_library_that_it_does_not_need(containers: Containers) -> None:
     program = "import importlib.util as i; print(*(m for m in {!r} if i.find_spec(m)))"
     for image, foreign in (
-        (OPERATOR, ["torch", "ray", "mlflow", "kubernetes", "pip", "pytest", "gopd_trainer", "gopd_eval"]),
+        (OPERATOR, ["torch", "ray", "mlflow", "pip", "pytest", "gopd_trainer", "gopd_eval"]),
         (GRADER, ["torch", "ray", "transformers", "pip", "pytest", "gopd_operator", "gopd_trainer"]),
     ):
         assert said(containers.run(image, ["python", "-c", program.format(foreign)])).split() == []
+
+
+SELF_TEST = """
+from gopd_eval.shell.code.pool import Pool
+from gopd_eval.shell.code.selftest import self_test
+with Pool(1, lambda: None) as pool:
+    print(self_test(pool).text())
+"""
+
+
+def test_the_sandbox_for_code_of_models_holds_in_the_graders_image(containers: Containers) -> None:
+    """It attacks itself, and fails when an attack gets through that must not."""
+    report = said(containers.run(GRADER, ["python", "-c", SELF_TEST]))
+    assert "seccomp" in report
 
 
 def test_a_login_shell_finds_python_and_ray(containers: Containers) -> None:
