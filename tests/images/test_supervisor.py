@@ -60,6 +60,15 @@ def test_a_training_that_saved_before_its_deadline_says_so(server: ApiServer, tm
     assert (published.attempt, published.phase, published.step) == (2, "stopped", 4)
 
 
+def test_a_training_that_was_killed_says_what_helps_before_its_log(server: ApiServer, tmp_path: Path) -> None:
+    request = train_request(tmp_path, publish=TARGET)
+    command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 1
+    report = TrainReport.model_validate_json(server.data["report"])
+    assert report.reason == "OutOfMemory"
+    assert "give the pods more memory" in report.message[:300]
+
+
 def test_a_training_that_a_newer_attempt_overtakes_ends_without_touching_what_is_its_own(
     server: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,9 +32,9 @@ class Followed:
     name: str
 
     def document(self) -> Document:
-        """The object, or an empty one while the API server does not answer."""
+        """The object; an empty one once it is gone, and while the API server does not answer."""
         try:
-            return self.installation.api.get(DISTILLATION_JOBS, self.namespace, self.name)
+            return self.installation.api.find(DISTILLATION_JOBS, self.namespace, self.name) or {}
         except HTTPError:
             return {}
 

@@ -21,7 +21,7 @@ def test_a_memory_limit_that_is_too_small_says_so_and_what_helps(installation: I
     status = followed.wait_for_end("Failed")
     failed = followed.condition("Failed")
     assert failed["reason"] == "OutOfMemory", followed.story()
-    assert "give the pods more memory" in failed["message"] or "podPatches" in failed["message"]
+    assert "give the pods more memory" in failed["message"]
     assert [attempt["failure"] for attempt in status["attempts"]] == ["memory"]
 
 

@@ -27,6 +27,11 @@ from gopd_trainer.shell.surroundings import driver_variables, ray_cluster
 WATCH_SECONDS = 0.2
 START_PATIENCE = 600
 """Seconds until the first sign of life: imports, downloads and Ray on a cold machine."""
+KILLED_REMEDY = (
+    "most likely for its memory; lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or give "
+    "the pods more memory (spec.compute.podPatches)"
+)
+"""A status shows the beginning of a message: what helps comes before the log."""
 Outcome = Literal["succeeded", "failed", "stopped"]
 EXIT: dict[Outcome, int] = {"succeeded": 0, "failed": 1, "stopped": 3}
 PHASE: dict[Outcome, str] = {"succeeded": "finished", "failed": "failed", "stopped": "stopped"}
@@ -222,8 +227,10 @@ class Supervisor:
             )
             return "stopped", reason, f"{why}; step {kept} is saved, the same command goes on from there"
         how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
-        message = f"the training process ended {how} without saying why; the log {self.log} ends with:\n"
-        return "failed", "OutOfMemory" if code == -signal.SIGKILL else "Died", message + processes.tail(self.log)
+        log = f"the log {self.log} ends with:\n{processes.tail(self.log)}"
+        if code == -signal.SIGKILL:
+            return "failed", "OutOfMemory", f"the training process ended {how}: {KILLED_REMEDY}; {log}"
+        return "failed", "Died", f"the training process ended {how} without saying why; {log}"
 
 
 def publisher_of(request: TrainRequest) -> Publisher | None:
