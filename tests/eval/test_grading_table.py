@@ -21,12 +21,14 @@ is closed, a box before another line, a base that is ten."""
 WRONG = [
     (r"\frac{1}{2004!}", r"\frac{1}{2006!}"), (r"\frac{1}{2^{99}}", r"\frac{1}{2^{98}}"), ("25", "-25"), ("25", "250"),
     ("x^2", "x^3"), ("1/91", "0.010989"), (r"\frac{2025}{101}", "20.049505"), (r"14+4\sqrt{37}", "38.331050"),
+    ("5", r"5 \text{ million}"), ("5", r"\text{not }5"), ("5", r"\text{at least }5"), ("12", "12,13"), ("x=5", "y=5"),
 ]  # fmt: skip
 RESPONSES = [
     ("5", "<think>maybe \\boxed{7}</think>\nThe answer is \\boxed{5}.", True),
     ("1/2", r"The answer is $\frac{1}{2}$.", True), ("-3", "x = -3", True),
     ("12", "A total of 1,2 and 12 apples", True),
-    ("72", "#### 72", True), ("1234", "She has 1,234.", True), ("5", r"\boxed{\text{5}}", True),
+    ("72", "#### 72", True), ("5000000", r"\boxed{5\text{ million}}", True),
+    ("1234", "She has 1,234.", True), ("5", r"\boxed{\text{5}}", True),
 ]  # fmt: skip
 
 

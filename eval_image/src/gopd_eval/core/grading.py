@@ -18,7 +18,7 @@ from gopd_eval.core.limits import exceeded_length, exceeded_limit
 from gopd_eval.core.normalise import normalise, same_number
 from gopd_eval.core.samples import Grade, Sample, Verdict
 
-GRADER_VERSION = "3"
+GRADER_VERSION = "4"
 """Raised with every change of `answers`, `normalise`, `limits`, `grading` or the comparing process: grades of another
 version are not used again."""
 
