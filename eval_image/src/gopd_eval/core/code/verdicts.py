@@ -53,13 +53,13 @@ class Check:
         """False when the program need not go on."""
         state = self.state
         if line[:1] == b"#":
-            state.loaded, state.fault = False, _error(line)
+            state.loaded, state.fault = False, error_text(line)
             state.missing_name = state.fault.startswith("KeyError")
             return False
         if state.passed >= self._tests:
             return False  # more values than tests: nobody asked
         if line[:1] == b"!":
-            state.fault = _error(line)
+            state.fault = error_text(line)
             return False
         if not self._right(state.passed, line):
             state.fault = "another value"
@@ -92,7 +92,7 @@ def ending(how: str, code: int) -> tuple[Verdict, str]:
     return "crash", f"ended by signal {-code}" if code < 0 else f"ended itself with code {code}"
 
 
-def _error(line: bytes) -> str:
+def error_text(line: bytes) -> str:
     """An error's name and text, as far as the line holds them."""
     try:
         name, text = json.loads(line[1:])

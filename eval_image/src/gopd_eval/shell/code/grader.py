@@ -18,7 +18,7 @@ from gopd_eval.core.code.outputs import same_output
 from gopd_eval.core.code.sanitize import TooLongError, sanitize
 from gopd_eval.core.code.tests import CodeTests, FunctionTests, MethodTests, ProgramTests
 from gopd_eval.core.code.values import UnreadableError, read
-from gopd_eval.core.code.verdicts import Check, Reference, ending, function_check, method_check
+from gopd_eval.core.code.verdicts import Check, Reference, ending, error_text, function_check, method_check
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.grading import Preset
 from gopd_eval.core.samples import Grade, Sample, Verdict
@@ -255,7 +255,7 @@ def _script(program: str, tests: ProgramTests) -> Steps:
             return Found("wrong", _told(number, len(tests.cases), "another output"))
         verdict, why = ending(ended.how, ended.code)
         if errors and verdict == "crash":
-            verdict, why = "wrong", errors[0][1:].decode(errors="replace")[:200]
+            verdict, why = "wrong", error_text(errors[0])
         return Found(verdict, _told(number, len(tests.cases), why))
     return Found("correct", _told(len(tests.cases), len(tests.cases), ""))
 

@@ -139,31 +139,6 @@ def _end_of_script(code: int) -> int:
     return code
 
 
-def records(job: Job, out: int) -> int:
-    """Unpickles texts of a data set; a line each, and only if it is text, made of lists or of dictionaries."""
-    import base64
-    import io
-    import pickle
-    import zlib
-
-    class Plain(pickle.Unpickler):
-        """Knows no class and no function at all."""
-
-        def find_class(self, module: str, name: str) -> Any:
-            raise pickle.UnpicklingError(f"the pickle names {module}.{name}: data do not need it")
-
-    for text in job["inputs"]:
-        try:
-            inflated = zlib.decompressobj().decompress(base64.b64decode(text), job["size"])
-            line = encode(Plain(io.BytesIO(inflated)).load())
-        except MemoryError:
-            return MEMORY_CODE
-        except BaseException as error:  # pickle's own code raises what it likes on wrong data
-            line = failure(b"!", error)
-        write(out, line)
-    return 0
-
-
 def texts(job: Job, out: int) -> int:
     """Runs a program over standard input as the published grader does; a line a case: the text that it wrote."""
     try:
@@ -175,7 +150,7 @@ def texts(job: Job, out: int) -> int:
 
 
 RUNS: dict[str, Callable[[Job, int], int]] = {
-    "functions": functions, "methods": methods, "program": program, "records": records, "texts": texts,
+    "functions": functions, "methods": methods, "program": program, "texts": texts,
 }  # fmt: skip
 
 
