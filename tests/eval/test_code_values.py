@@ -107,7 +107,7 @@ def test_seed_takes_what_stands_between_the_last_two_fences() -> None:
 
 
 TEXTS = [
-    "Sure:\n```python\nimport math\n@cache\ndef f(x):\n    return g(x)\ndef g(x): return 1\ndef h(x):\n    print(x)\n```\n",
+    "```python\nimport math\n@cache\ndef f(x):\n    return g(x)\ndef g(x): return 1\ndef h(x):\n    print(x)\n```\n",
     "def f(x):\n    return 1\n\nprint(f(2))\nx = 3\n",
     "a (b\ndef f():\n    '''\nat the margin\n'''\n    return 2\nelse:\n",
     "one\n\ntwo three\nx = [\n1,\n]\n",
