@@ -58,9 +58,9 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     if answer is None:
         return ("truncated", "cut before an answer") if sample.finish == "length" else ("no_answer", "")
+    if _DIGITS.fullmatch(right) and _DIGITS.fullmatch(answer.text):
+        return ("correct" if int(right) == int(answer.text) else "wrong"), answer.source
     if preset == "seed":
-        if _DIGITS.fullmatch(right) and _DIGITS.fullmatch(answer.text):
-            return ("correct" if int(right) == int(answer.text) else "wrong"), answer.source
         return _from_comparison(compare(right, answer.text, preset), answer.source)
     if limit := exceeded_length(answer.text):
         return "refused", f"limit: {limit}"
