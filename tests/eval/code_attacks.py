@@ -178,7 +178,7 @@ TIMES = {
     "a crash in C": ("import ctypes\ndef double(x): return ctypes.string_at(0)", "crash"),
     "abort": ("import os\ndef double(x): os.abort()", "crash"),
     "killing itself": ("import os\ndef double(x): os.kill(os.getpid(), 11)", "crash"),
-    "eating memory": ("def double(x):\n    a = []\n    while True: a.append(bytearray(1 << 24))", "memory"),
+    "eating memory": ("def double(x):\n    a = []\n    while True: a.append(bytes(1 << 30))", "memory"),
     "a comment of two megabytes": ("#" + "x" * (2 << 20) + "\ndef double(x): return 2 * x", "refused"),
 }  # fmt: skip
 """What these want is time or room; each has its own verdict."""

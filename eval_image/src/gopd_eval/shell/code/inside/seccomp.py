@@ -17,8 +17,8 @@ _THREAD = 0x10000 | 0x800 | 0x100
 """CLONE_THREAD, CLONE_SIGHAND, CLONE_VM: what a new thread asks for and a new process does not."""
 _WRITING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 """O_ACCMODE, O_CREAT, O_TRUNC, O_APPEND, O_TMPFILE (without O_DIRECTORY)."""
-_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5450, 0x5451)
-"""Asking a terminal, its size, bytes that wait, and close-on-exec."""
+_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""Asking a terminal, its size, bytes that wait, not to block, and close-on-exec."""
 _FCNTLS = (0, 1, 2, 3, 4, 1030, 1032)
 """Duplicates, flags, a pipe's size. No owner of signals: a signal could be aimed at another process."""
 _PRCTLS = (15, 16)
