@@ -14,6 +14,7 @@ from gopd_operator.core.cluster.pacing import (
     Extent,
     extent,
     next_look,
+    waves,
 )
 
 MEASURED = {"evaluation": {"tasks": [{"benchmark": "math", "data": "/d.jsonl"}], "at": ["start", "end"]}}
@@ -48,6 +49,18 @@ def test_the_rayjob_is_created_before_any_measurement() -> None:
     decision = first_decision()
     assert decision.creates[-1]["kind"] == "RayJob"
     assert "Job" in {one["kind"] for one in decision.later}
+
+
+def test_a_rayjob_comes_after_all_that_its_pods_need_and_a_binding_after_its_role() -> None:
+    decision = first_decision()
+    made = list(waves((*decision.creates, *decision.later)))
+    kinds = [sorted(one["kind"] for one in wave) for wave in made]
+    assert kinds == [
+        ["ConfigMap", "ConfigMap", "ConfigMap", "Role", "ServiceAccount"],
+        ["RoleBinding"],
+        ["RayJob"],
+        ["Job"],
+    ]
 
 
 def test_what_was_postponed_is_decided_on_again_once_the_training_is_there() -> None:

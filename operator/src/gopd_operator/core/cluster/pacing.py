@@ -5,10 +5,12 @@ Measurements beside it, what is written down of what was created, and events are
 shell's: the queue takes calm looks last.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gopd_operator.core.cluster.decision import Decision
+from gopd_operator.core.cluster.manifests import Manifest
 
 BACKLOG = 64
 """With more jobs than this without an answer, each gets its first answer before any gets objects: thousands that are
@@ -45,3 +47,16 @@ def next_look(decision: Decision, now: float, *, written: bool) -> float | None:
     if decision.again_at is not None:
         waits.append(max(0.1, decision.again_at - now))
     return min(waits, default=None)
+
+
+def waves(manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
+    """What can be created side by side, wave after wave: what starts pods comes after all that its pods need, and a
+    RoleBinding after its Role, without which the API server refuses it.
+    """
+    first = [one for one in manifests if one["kind"] in _NEEDS_NOTHING]
+    bindings = [one for one in manifests if one["kind"] == "RoleBinding"]
+    rest = [one for one in manifests if one not in first and one not in bindings]
+    yield from (wave for wave in (first, bindings, *([one] for one in rest)) if wave)
+
+
+_NEEDS_NOTHING = frozenset({"ConfigMap", "ServiceAccount", "Role"})

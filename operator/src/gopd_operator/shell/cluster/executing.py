@@ -5,6 +5,7 @@ as created when it is the job's own, and what is gone counts as deleted. A write
 and the job is looked at again. How much is done in one turn is decided in `core.cluster.pacing`.
 """
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from gopd_api.status import DistillationJobStatus
 from gopd_operator.core.cluster.decision import Decision, Look
 from gopd_operator.core.cluster.manifests import Manifest
 from gopd_operator.core.cluster.names import Key
-from gopd_operator.core.cluster.pacing import Crowd, Extent, extent, next_look
+from gopd_operator.core.cluster.pacing import Crowd, Extent, extent, next_look, waves
 from gopd_operator.core.cluster.seen import owner_uid
 from gopd_operator.core.cluster.telling import events
 from gopd_operator.shell.cluster.api import Api, ApiError
@@ -108,11 +109,21 @@ class Executor:
 
     async def _create_all(self, look: Look, manifests: Sequence[Manifest], owner: str) -> None:
         done = self.created[look.context.key]
-        for manifest in manifests:
+
+        async def create(manifest: Manifest) -> ApiError | None:
             place = (manifest["kind"], manifest["metadata"]["name"], owner)
-            if place not in done:
-                await self._create(manifest, owner)
-                done.add(place)
+            try:
+                if place not in done:
+                    await self._create(manifest, owner)
+                    done.add(place)
+            except ApiError as error:
+                return error
+            return None
+
+        for wave in waves(manifests):
+            for error in await asyncio.gather(*map(create, wave)):
+                if error is not None:
+                    raise error
         del self.created[look.context.key]
 
     async def _create(self, manifest: Manifest, owner: str) -> None:
