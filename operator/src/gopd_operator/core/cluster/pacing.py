@@ -29,7 +29,7 @@ class Crowd:
     """The other jobs that wait."""
 
     unanswered: int = 0
-    """Jobs that have no status yet."""
+    """Other jobs that have no status yet."""
     pressed: bool = False
     """Whether another job that somebody waits for is being looked at, or should be."""
 

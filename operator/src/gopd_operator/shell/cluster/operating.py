@@ -119,7 +119,7 @@ class Operator:
             return None
         look, body = made
         decision = decide(look)
-        crowd = Crowd(len(self.cache.unanswered), self.queue.pressed(but=key))
+        crowd = Crowd(len(self.cache.unanswered) - (key in self.cache.unanswered), self.queue.pressed(but=key))
         return await self.executor.carry_out(look, decision, body, crowd)
 
     async def _refresh(self, key: Key) -> Again | None:

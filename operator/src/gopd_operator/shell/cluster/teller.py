@@ -62,11 +62,18 @@ class Teller:
     async def _work(self, lane: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
             body = await lane.get()
-            waited = 0.0
-            while waited < POLITE_SECONDS and self._crowded():
-                await asyncio.sleep(POLITE_STEP)
-                waited += POLITE_STEP
-            await self._write(body)
+            try:
+                await self._gap()
+                await self._write(body)
+            except asyncio.CancelledError:
+                lane.put_nowait(body)  # for the last words; written twice it is one event, by its name
+                raise
+
+    async def _gap(self) -> None:
+        waited = 0.0
+        while waited < POLITE_SECONDS and self._crowded():
+            await asyncio.sleep(POLITE_STEP)
+            waited += POLITE_STEP
 
     async def _write(self, body: dict[str, Any]) -> None:
         try:
