@@ -227,6 +227,19 @@ def test_an_attempt_that_a_queue_started_anew_has_time_to_load_its_models() -> N
     assert world.attempts[0].failure == "stall"
 
 
+def test_a_stalled_training_has_time_to_end_itself_before_it_is_ended_from_outside(world: World) -> None:
+    world.start()
+    world.trains(5, saved=(5,))
+    world.settle()
+    limit = world.job.spec.lifecycle.stall_after_seconds + world.settings.patience.stall_seconds
+    world.now += limit - 1
+    world.settle()
+    assert (world.phase(), world.attempts[0].failure) == ("Training", None)
+    world.now += 2
+    world.act()
+    assert world.attempts[0].failure == "stall"
+
+
 def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
     world.start()
     world.trains(5, saved=(5,))
