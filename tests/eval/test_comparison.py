@@ -32,12 +32,26 @@ def request_of(make_request: RequestMaker, *subjects: tuple[str, str | None, int
 
 def test_a_better_subject_is_called_so_by_the_metrics_own_direction(make_request: RequestMaker) -> None:
     request = request_of(make_request, ("old", None, None), ("new", None, None), baseline="old")
-    low, high = [0.1, 0.2, 0.3, 0.2, 0.1], [0.6, 0.7, 0.9, 0.7, 0.5]
+    low, high = [0.1, 0.2, 0.3, 0.2, 0.1, 0.2], [0.6, 0.7, 0.9, 0.7, 0.5, 0.8]
     for better, verdict in (("higher", "better"), ("lower", "worse"), ("neither", "different")):
         found = compare_subjects(request, [measure("old", low, "m", better), measure("new", high, "m", better)])
         assert [d.verdict for d in found.differences] == [verdict]
     same = compare_subjects(request, [measure("old", low), measure("new", low[::-1])])
     assert [d.verdict for d in same.differences] == ["no difference shown"]
+
+
+def test_what_the_interval_shows_and_the_permutation_test_does_not_is_not_called_better(
+    make_request: RequestMaker,
+) -> None:
+    request = request_of(make_request, ("old", None, None), ("new", None, None), baseline="old")
+    verdicts = {}
+    for solved in (5, 6):
+        new = measure("new", [1.0] * solved + [0.0] * (30 - solved))
+        (found,) = compare_subjects(request, [measure("old", [0.0] * 30), new]).differences
+        assert found.ci_low is not None
+        assert found.ci_low > 0
+        verdicts[solved] = (found.p_value, found.verdict)
+    assert verdicts == {5: (0.0625, "no difference shown"), 6: (0.03125, "better")}
 
 
 def test_subjects_are_paired_by_problem_and_not_by_place(make_request: RequestMaker) -> None:

@@ -215,7 +215,7 @@ class Contrast(Model):
     pairs: int
     """Problems (for groups: repeats) that were paired."""
     verdict: Literal["better", "worse", "different", "no difference shown"]
-    """By the interval. `different`: shown, on a metric that is neither better higher nor lower."""
+    """By interval and p, both. `different`: shown, on a metric that is neither better higher nor lower."""
 
 
 class Difference(Contrast):

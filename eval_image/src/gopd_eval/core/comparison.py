@@ -1,9 +1,10 @@
 """Subjects against the baseline, and groups of repeats against each other.
 
 Subjects are paired by problem. Groups are means over their repeats (training runs with other seeds), with intervals
-over the repeats: they say what another training run would give, on these problems. The verdict is the interval's: a
-difference is shown when its 95 % interval leaves out 0. With more than two subjects every p has Holm's beside it, over
-the subjects that were compared on that task and metric; several tasks and metrics are not corrected for.
+over the repeats: they say what another training run would give, on these problems. A difference is shown when its 95 %
+interval leaves out 0 and its p is at most 5 %: over few problems that differ the interval alone promises too much.
+With more than two subjects every p has Holm's beside it, over the subjects that were compared on that task and metric;
+several tasks and metrics are not corrected for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from gopd_eval.core.errors import EvaluationError
 from gopd_eval.core.measures import SHARE, Better, Measure
 from gopd_eval.core.several import holm, mean_of_differences, mean_of_scores
 from gopd_eval.core.statistics import (
+    LEVEL,
     Estimate,
     PairedEstimate,
     mean_estimate,
@@ -192,12 +194,16 @@ def _value(measure: Measure) -> float:
     return sum(measure.values.values()) / len(measure.values)
 
 
+def _is_shown(estimate: PairedEstimate) -> bool:
+    """Both must say so, where there is a p: five problems of thirty that all changed one way have p 0.0625."""
+    if estimate.ci_low is None or estimate.ci_high is None or estimate.ci_low <= 0 <= estimate.ci_high:
+        return False
+    return estimate.p_value is None or estimate.p_value <= 1 - LEVEL
+
+
 def _contrast(subject: str, baseline: str, metric: str, better: Better, estimate: PairedEstimate) -> dict[str, Any]:
     """The fields that differences of every kind share."""
-    shown = (
-        estimate.ci_low is not None and estimate.ci_high is not None and not estimate.ci_low <= 0 <= estimate.ci_high
-    )
-    if not shown:
+    if not _is_shown(estimate):
         verdict = "no difference shown"
     elif better == "neither":
         verdict = "different"

@@ -31,8 +31,9 @@ HOW_TO_READ = {
         "part is what asking these same problems again would move it by (one rerun error to each side)."
     ),
     "differences": (
-        "Taken problem by problem, so what makes a problem hard for both cancels out. A line that does not cross 0 is "
-        "a difference that was shown. True differences inside the grey band would often have been missed. Do not judge "
+        "Taken problem by problem, so what makes a problem hard for both cancels out. A line that does not cross 0 "
+        "is a difference that was shown, if its p is at most 0.05, too. True differences inside the grey band would "
+        "often have been missed. Do not judge "
         "by whether the intervals of two scores overlap."
     ),
     "groups": "Intervals are over repeats: what training again with another seed would give, on these problems.",
