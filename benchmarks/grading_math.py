@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gopd_eval.core.answers import seed_answer
-from gopd_eval.core.grading import grade_sample
+from gopd_eval.core.grading import begin_grade
 from gopd_eval.core.samples import Sample
 from gopd_eval.shell.equality import Equality
 
@@ -82,10 +82,8 @@ def _here(pairs: list[Pair]) -> Run:
     with Equality(lambda: None, slots=WORKERS) as equality:
         list(equality.in_order(lambda given: equality.compare("y", given, "strict"), [f"x+{n}" for n in range(40)]))
         started = _clock(equality.pids)
-        grades = equality.in_order(
-            lambda pair: grade_sample(pair[1], pair[0], "strict", equality.compare).verdict == "correct", samples
-        )
-        verdicts = list(grades)
+        grades = equality.grades(begin_grade(sample, right, "strict") for right, sample in samples)
+        verdicts = [grade.verdict == "correct" for grade in grades]
         ended = _clock(equality.pids)
         memory = sum(used(pid).peak for pid in equality.pids)
     return Run(started[0] - began, ended[0] - started[0], ended[1] - started[1], memory, verdicts)

@@ -38,10 +38,53 @@ Compare = Callable[[str, str, Preset], Comparison]
 """Right answer, given answer, preset."""
 
 
+@dataclass(frozen=True)
+class Pending:
+    """A response whose verdict waits for a symbolic comparison of `given` with `right`."""
+
+    right: str
+    given: str
+    preset: Preset
+    sample: Sample
+    answer: Answer
+
+    def grade(self, comparison: Comparison) -> Grade:
+        """The verdict, once the comparison is known."""
+        return _grade(self.sample, self.answer, *_from_comparison(comparison, self.answer.source))
+
+
 def grade_sample(sample: Sample, right: str, preset: Preset, compare: Compare) -> Grade:
     """The verdict on one response."""
+    begun = begin_grade(sample, right, preset)
+    return begun if isinstance(begun, Grade) else begun.grade(compare(begun.right, begun.given, begun.preset))
+
+
+def begin_grade(sample: Sample, right: str, preset: Preset) -> Grade | Pending:
+    """The verdict where it needs no symbolic comparison, else what has to be compared for it."""
     answer = strict_answer(sample.text, sample.finish) if preset == "strict" else seed_answer(sample.text)
-    verdict, detail = _verdict(answer, sample, right, preset, compare)
+    if answer is None:
+        cut = sample.finish == "length"
+        return _grade(sample, None, *(("truncated", "cut before an answer") if cut else ("no_answer", "")))
+    if _DIGITS.fullmatch(right) and _DIGITS.fullmatch(answer.text):
+        return _grade(sample, answer, _right_or_wrong(int(right) == int(answer.text)), answer.source)
+    if preset == "seed":
+        return Pending(right, answer.text, preset, sample, answer)
+    if limit := exceeded_length(answer.text):
+        return _grade(sample, answer, "refused", f"limit: {limit}")
+    given, wanted = normalise(answer.text), normalise(right)
+    same = True if given == wanted else same_number(given, wanted)
+    if same is not None:
+        return _grade(sample, answer, _right_or_wrong(same), answer.source)
+    if limit := exceeded_limit(given):
+        return _grade(sample, answer, "refused", f"limit: {limit}")
+    return Pending(wanted, given, preset, sample, answer)
+
+
+def _right_or_wrong(same: bool) -> Verdict:
+    return "correct" if same else "wrong"
+
+
+def _grade(sample: Sample, answer: Answer | None, verdict: Verdict, detail: str) -> Grade:
     return Grade(
         problem=sample.problem,
         sample=sample.sample,
@@ -51,28 +94,6 @@ def grade_sample(sample: Sample, right: str, preset: Preset, compare: Compare) -
         response_tokens=len(sample.tokens),
         finish=sample.finish,
     )
-
-
-def _verdict(
-    answer: Answer | None, sample: Sample, right: str, preset: Preset, compare: Compare
-) -> tuple[Verdict, str]:
-    if answer is None:
-        return ("truncated", "cut before an answer") if sample.finish == "length" else ("no_answer", "")
-    if _DIGITS.fullmatch(right) and _DIGITS.fullmatch(answer.text):
-        return ("correct" if int(right) == int(answer.text) else "wrong"), answer.source
-    if preset == "seed":
-        return _from_comparison(compare(right, answer.text, preset), answer.source)
-    if limit := exceeded_length(answer.text):
-        return "refused", f"limit: {limit}"
-    given, wanted = normalise(answer.text), normalise(right)
-    if given == wanted:
-        return "correct", answer.source
-    same = same_number(given, wanted)
-    if same is not None:
-        return ("correct" if same else "wrong"), answer.source
-    if limit := exceeded_limit(given):
-        return "refused", f"limit: {limit}"
-    return _from_comparison(compare(wanted, given, preset), answer.source)
 
 
 def _from_comparison(comparison: Comparison, source: str) -> tuple[Verdict, str]:

@@ -28,7 +28,8 @@ from typing import Literal, Self, TypeVar
 
 import gopd_eval
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.grading import Comparison, Preset
+from gopd_eval.core.grading import Comparison, Pending, Preset
+from gopd_eval.core.samples import Grade
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +41,8 @@ CLOCK_FACTOR = 8
 """By the clock it may take so many times longer: on a busy machine an answer gets the same processor time."""
 MOST_SLOTS = 8
 REMEMBERED = 50_000
+AHEAD = 64
+"""Results that may wait for one before them: an answer that takes its whole time shall not leave the others idle."""
 BEAT_SECONDS = 0.5
 ARITHMETIC = {"SYMPY_GROUND_TYPES": "python", "MPMATH_NOGMPY": "1"}
 """sympy shall not use gmpy2 where it happens to be installed: a computation in it cannot be interrupted, and it aborts
@@ -104,17 +107,37 @@ class Equality:
         """Whether a normalised right answer is read as a value (`unread` if not) that equals itself."""
         return self._ask(gold, gold, "gold")
 
+    def grades(self, begun: Iterable[Grade | Pending]) -> Iterator[Grade]:
+        """The verdicts in order. Only a comparison that is not known yet is handed to a thread: that costs more than
+        reading an answer does.
+        """
+        return self._ordered(self._soon(one) for one in begun)
+
     def in_order(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """`work` on every item, as many at once as there are processes, results in the order of the items."""
-        waiting: deque[Future[R]] = deque()
-        for item in items:
-            waiting.append(self._threads.submit(work, item))
-            if len(waiting) >= 8 * len(self._slots):
+        return self._ordered(self._threads.submit(work, item) for item in items)
+
+    def _soon(self, one: Grade | Pending) -> "Grade | Future[Grade]":
+        if isinstance(one, Grade):
+            return one
+        if (known := self._known.get((one.right, one.given, one.preset))) is not None:
+            return one.grade(known)
+        return self._threads.submit(lambda: one.grade(self.compare(one.right, one.given, one.preset)))
+
+    def _ordered(self, results: "Iterable[R | Future[R]]") -> Iterator[R]:
+        """Results in order as they come; never more than AHEAD are asked for and not handed on."""
+        waiting: deque[R | Future[R]] = deque()
+        for result in results:
+            waiting.append(result)
+            while waiting and (len(waiting) >= AHEAD or not isinstance(waiting[0], Future)):
                 yield self._result(waiting.popleft())
         while waiting:
             yield self._result(waiting.popleft())
 
-    def _result(self, future: "Future[R]") -> R:
+    def _result(self, future: "R | Future[R]") -> R:
+        if not isinstance(future, Future):
+            self._beat()
+            return future
         while True:
             self._beat()
             try:

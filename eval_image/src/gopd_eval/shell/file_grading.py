@@ -17,7 +17,7 @@ import click
 
 from gopd_eval.core.answer_files import Files, answer_in, read_files, tests_in
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.grading import Preset, count, grade_sample, math_grader
+from gopd_eval.core.grading import Preset, begin_grade, count, math_grader
 from gopd_eval.core.samples import Grade
 from gopd_eval.shell.equality import Equality, libraries
 from gopd_eval.shell.golds import check_gold
@@ -91,9 +91,7 @@ def _grade_math(files: Files[str], preset: Preset) -> Graded:
         checked = files.right.items() if preset == "strict" else []
         faults = equality.in_order(lambda item: (item[0], check_gold(item[1], equality)), checked)
         notices = [f"the right answer of {name} cannot be met: {fault}; correct it" for name, fault in faults if fault]
-        grades = equality.in_order(
-            lambda sample: grade_sample(sample, files.right[sample.problem], preset, equality.compare), files.samples
-        )
+        grades = equality.grades(begin_grade(one, files.right[one.problem], preset) for one in files.samples)
         return Graded(math_grader(preset, libraries()), list(grades), notices)
 
 

@@ -18,7 +18,7 @@ from gopd_api.requests import EvalRequest, EvalTask
 from gopd_eval.core.comparison import mean_scores
 from gopd_eval.core.errata import ERRATA_VERSION
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.core.grading import grade_sample, math_grader
+from gopd_eval.core.grading import begin_grade, math_grader
 from gopd_eval.core.index import Entry
 from gopd_eval.core.measures import NO_CLASSES, Measure, Origin, divergence_measures, graded_measures
 from gopd_eval.core.problems import Problem
@@ -109,9 +109,8 @@ class _Grader:
             done = {(grade.problem, grade.sample) for grade in file.records}
             self._watch.at("grading", self._entry.subject, self._task.name, len(self._wanted), len(done))
             todo = [sample for sample in self._samples if (sample.problem, sample.sample) not in done]
-            for graded in equality.in_order(
-                lambda sample: grade_sample(sample, right[sample.problem], self._task.preset, equality.compare), todo
-            ):
+            begun = (begin_grade(sample, right[sample.problem], self._task.preset) for sample in todo)
+            for graded in equality.grades(begun):
                 file.append([graded])
                 self._watch.advance(1)
             grades = self._complete(file.records, "grades")
