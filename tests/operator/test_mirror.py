@@ -36,7 +36,7 @@ def said(job: dict[str, Any], installed: str | None, deleted: bool = False) -> s
         ("Suspended", True, "KILLED"),
         ("Training", False, None),
         ("Pending", False, None),
-        ("Succeeded", False, None),
+        ("Succeeded", False, "FINISHED"),
         ("Succeeded", True, None),
         ("Failed", True, None),
     ],

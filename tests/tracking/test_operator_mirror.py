@@ -33,7 +33,10 @@ def told(uri: str, *jobs: dict[str, Any], deleted: bool = False) -> None:
     asyncio.run(beside(uri, scenario))
 
 
-@pytest.mark.parametrize(("phase", "deleted", "status"), [("Failed", False, "FAILED"), ("Training", True, "KILLED")])
+@pytest.mark.parametrize(
+    ("phase", "deleted", "status"),
+    [("Failed", False, "FAILED"), ("Training", True, "KILLED"), ("Succeeded", False, "FINISHED")],
+)
 def test_a_real_run_is_ended_and_tagged(server: Server, phase: str, deleted: bool, status: str) -> None:
     client = connect(server.uri)
     run = run_of(client)
@@ -41,7 +44,7 @@ def test_a_real_run_is_ended_and_tagged(server: Server, phase: str, deleted: boo
     found = client.get_run(run)
     assert found.info.status == status
     assert found.info.end_time
-    assert found.data.tags["gopd.phase"] == ("Deleted" if deleted else "Failed")
+    assert found.data.tags["gopd.phase"] == ("Deleted" if deleted else phase)
     assert found.data.tags["gopd.gpuSeconds"] == "7200.5"
     assert up() == 1
 

@@ -11,6 +11,7 @@ import pytest
 
 from gopd_api.requests import TrackingRequest
 from gopd_tracking import Tracker, end_run, recorded, runs
+from gopd_tracking.record import RunRecord
 from gopd_tracking.spool import Spool
 
 PATIENCE = 30.0
@@ -187,3 +188,19 @@ def test_an_address_that_mlflow_cannot_use_is_a_reason_and_no_error(uri: str, tm
     assert tracker.close("FINISHED", timeout=2.0) == 2
     assert not tracker.healthy
     assert uri in tracker.healthy_reason
+
+
+def test_closing_goes_on_as_long_as_something_gets_through(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply = RunRecord.apply
+
+    def slow(*given: Any) -> None:
+        time.sleep(0.5)
+        apply(*given)
+
+    tracker = begin(store)
+    assert tracker.flush(PATIENCE)
+    monkeypatch.setattr(RunRecord, "apply", slow)
+    for number in range(6):
+        tracker.artifact(f"{number}.txt", "a slow server takes its time")
+    assert tracker.close("FINISHED", timeout=1.5) == 0
+    assert store.run("job-1").info.status == "FINISHED"

@@ -201,6 +201,9 @@ class EvalPaths(Model):
     comparison: Path
     """File of the Comparison that `compare` writes; its page is beside it."""
     progress: Path
+    spool: Path | None = None
+    """The spool of the job's training: `compare` adds to it, and sends what the training could not. None: the job has no
+    training, its run begins and ends with `compare`."""
 
     @property
     def page(self) -> str:

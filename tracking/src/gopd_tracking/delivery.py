@@ -19,6 +19,8 @@ log = logging.getLogger("gopd_tracking")
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 CLOSING_WAIT_SECONDS = 0.5
+PROGRESS_SECONDS = 0.5
+"""How often closing looks whether anything got through."""
 
 
 class Delivery:
@@ -73,12 +75,15 @@ class Delivery:
             return self._wake.wait_for(lambda: self._done == self._appended, timeout)
 
     def close(self, timeout: float) -> None:
-        """Send what can be sent within `timeout` seconds, trying at once and often, and stop."""
+        """Send what can be sent, trying at once and often; stop once nothing has got through for `timeout` seconds."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
-        if self._thread:
-            self._thread.join(timeout)
+        sent, since = self.sender.sent.offsets, time.monotonic()
+        while self._thread and self._thread.is_alive() and (waited := time.monotonic() - since) < timeout:
+            self._thread.join(min(PROGRESS_SECONDS, timeout - waited))
+            if self.sender.sent.offsets != sent:
+                sent, since = self.sender.sent.offsets, time.monotonic()
         with self._wake:
             self._stopped = True
             self._wake.notify_all()

@@ -202,15 +202,16 @@ class Tracker:
         """Wait until MLflow has everything; False after `timeout` seconds."""
         return self._delivery.flush(timeout) if self._delivery else True
 
-    def close(self, status: RunStatus, timeout: float = 15.0) -> int:
-        """End the attempt: send what can be sent within `timeout` seconds, and set the run's status.
+    def close(self, status: RunStatus | None, timeout: float = 15.0) -> int:
+        """Set the run's status, unless it is left to another process (None), and send what can be sent.
 
-        Returns the entries left in the spool; `python -m gopd_tracking send SPOOL` sends them later. Closing again
-        does nothing but count.
+        Gives up once nothing has got through for `timeout` seconds. Returns the entries left in the spool;
+        `python -m gopd_tracking send SPOOL` sends them later. Closing again does nothing but count.
         """
         if self._delivery and self._spool and not self._closed:
             self._closed = True
-            self._append(Ended(time_ms=_now_ms(), status=status))
+            if status is not None:
+                self._append(Ended(time_ms=_now_ms(), status=status))
             self._delivery.close(timeout)
             folder, left = self._spool.folder, self.left
             if left:

@@ -1,7 +1,8 @@
 """The comparison's way to MLflow: metrics of every subject, and the files that explain them.
 
 It decides names: a student's scores are points of its curve at its training step, everyone else's carry the subject's
-name. Tracking that is down never fails a comparison: it is said, and the spool is sent later.
+name. Where the job has a training, its run is added to and the training's spool is sent: what MLflow did not get while
+it was away comes with the comparison. Tracking that is down never fails a comparison: it is said.
 """
 
 from collections import Counter
@@ -48,7 +49,9 @@ def publish(request: EvalRequest, comparison: Comparison, page: str, problems: S
     from gopd_tracking import Tracker
 
     place = Path(request.paths.comparison)
-    tracker = Tracker.attach(request.tracking, request.job.uid, place.parent / "tracking-spool")
+    trained = request.paths.spool
+    begin = Tracker.begin if trained else Tracker.attach
+    tracker = begin(request.tracking, request.job.uid, Path(trained) if trained else place.parent / "tracking-spool")
     for step, values in sorted(metric_points(request, [*comparison.scores, *comparison.means]).items()):
         tracker.metrics(step, values)
     folder = f"evaluations/{place.parent.name}"
@@ -62,5 +65,5 @@ def publish(request: EvalRequest, comparison: Comparison, page: str, problems: S
     report = Path(request.paths.report)
     if report.is_file():
         tracker.artifact(f"{folder}/report.json", report.read_text())
-    if tracker.close("FINISHED", CLOSE_SECONDS) or not tracker.healthy:
+    if tracker.close(None if trained else "FINISHED", CLOSE_SECONDS) or not tracker.healthy:
         click.echo(f"warning: tracking.uri: not everything was recorded ({tracker.healthy_reason})", err=True)

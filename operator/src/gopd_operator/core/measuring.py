@@ -104,7 +104,7 @@ class Measuring:
             accelerator=spec.compute.accelerator,
             gpus=evaluation_gpus(self.job),
             cpu_threads=spec.compute.cpu_threads,
-            paths=self.paths.for_evaluation(step),
+            paths=self.paths.for_evaluation(step, trained=spec.sweep is None),
             tracking=self.tracking,
         )
 

@@ -93,8 +93,8 @@ class JobPaths:
             scratch=str(self.scratch),
         )
 
-    def for_evaluation(self, step: str) -> EvalPaths:
-        """The paths that an evaluation is told."""
+    def for_evaluation(self, step: str, *, trained: bool) -> EvalPaths:
+        """The paths that an evaluation is told; `trained`: of a job that trains, too."""
         paths = self.evaluation(step)
         return EvalPaths(
             store=str(self.store),
@@ -102,6 +102,7 @@ class JobPaths:
             report=str(paths.report),
             comparison=str(paths.comparison),
             progress=str(paths.progress),
+            spool=self.for_training().spool if trained else None,
         )
 
 

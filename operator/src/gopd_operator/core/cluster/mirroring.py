@@ -1,7 +1,8 @@
 """What a job's run in MLflow should be told that its training cannot tell: it failed, was deleted or suspended.
 
-Decided from the job's body alone. The end of a job that succeeded is the training's own word. Only the installation's
-MLflow is written to: the operator's credentials are not for an address that a job names. Pure.
+Decided from the job's body alone. That a job succeeded is told, too: the training says it itself, but not to a server
+that was away just then. Only the installation's MLflow is written to: the operator's credentials are not for an address
+that a job names. Pure.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.seen import seconds
 
 Body = Mapping[str, Any]
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+_OF_PHASES: Mapping[str, Status] = {"Succeeded": "FINISHED", "Failed": "FAILED", "Suspended": "KILLED"}
 RECENT_SECONDS = 3600.0
 """An operator that starts tells again what has become of a job so lately, in case the one before it did not."""
 
@@ -25,12 +28,12 @@ class RunEnd:
     job: str
     """Namespace and name, for people."""
     run_id: str
-    status: Literal["FAILED", "KILLED"]
+    status: Status
     tags: tuple[tuple[str, str], ...]
 
 
 def run_end(body: Body, installed: str | None, now: float, *, deleted: bool = False) -> RunEnd | None:
-    """What the run of a DistillationJob should say; None when nothing is to be said, or the training says it itself."""
+    """What the run of a DistillationJob should say; None when nothing is to be said."""
     status, meta = body.get("status") or {}, body["metadata"]
     run = (status.get("mlflow") or {}).get("runId")
     named = ((body.get("spec") or {}).get("tracking") or {}).get("uri")
@@ -49,14 +52,14 @@ def run_end(body: Body, installed: str | None, now: float, *, deleted: bool = Fa
     return RunEnd(meta["uid"], f"{meta['namespace']}/{meta['name']}", run, ending, tags)
 
 
-def _status(status: Mapping[str, Any], now: float, *, deleted: bool) -> Literal["FAILED", "KILLED"] | None:
+def _status(status: Mapping[str, Any], now: float, *, deleted: bool) -> Status | None:
     phase = status.get("phase") or "Pending"
     if deleted:
         return None if phase in ENDED else "KILLED"
-    if phase not in ("Failed", "Suspended"):
+    if phase not in _OF_PHASES:
         return None
     moved = [seconds(one.get("lastTransitionTime")) or 0.0 for one in status.get("conditions") or []]
     since = seconds(status.get("finished")) or max(moved, default=now)
     if now - since > RECENT_SECONDS:
         return None
-    return "FAILED" if phase == "Failed" else "KILLED"
+    return _OF_PHASES[phase]

@@ -1,4 +1,4 @@
-"""Mirrors into MLflow what a training cannot say itself: that its job failed, was deleted or suspended. Best effort.
+"""Mirrors into MLflow how a job ended: failed, deleted, suspended, or succeeded while MLflow was away. Best effort.
 
 Nothing waits for it and nothing is decided by it: news are put into a bounded queue where the newest of a job wins, and
 one worker sends them. A server that is not there is asked again after 5 s, then twice as long each time, up to 5
