@@ -15,7 +15,6 @@ from gopd_tracking.spool import Spool
 from . import made_up
 
 
-
 @pytest.fixture
 def request_(tmp_path: Path) -> EvalRequest:
     made = made_up.request()

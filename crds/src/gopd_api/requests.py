@@ -202,8 +202,8 @@ class EvalPaths(Model):
     """File of the Comparison that `compare` writes; its page is beside it."""
     progress: Path
     spool: Path | None = None
-    """The spool of the job's training: `compare` adds to it, and sends what the training could not. None: the job has no
-    training, its run begins and ends with `compare`."""
+    """The spool of the job's training: `compare` adds to it, and sends what the training could not. None: the job has
+    no training, its run begins and ends with `compare`."""
 
     @property
     def page(self) -> str:

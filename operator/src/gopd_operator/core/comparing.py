@@ -129,7 +129,7 @@ def _request(
         accelerator=spec.compute.accelerator,
         gpus=evaluation_gpus(job),
         cpu_threads=spec.compute.cpu_threads,
-        paths=paths.for_evaluation(step, trained=False),
+        paths=paths.for_evaluation(step),
         tracking=TrackingRequest(
             uri=spec.tracking.uri or surroundings.tracking_uri,
             experiment=spec.tracking.experiment,

@@ -93,7 +93,7 @@ class JobPaths:
             scratch=str(self.scratch),
         )
 
-    def for_evaluation(self, step: str, *, trained: bool) -> EvalPaths:
+    def for_evaluation(self, step: str, *, trained: bool = False) -> EvalPaths:
         """The paths that an evaluation is told; `trained`: of a job that trains, too."""
         paths = self.evaluation(step)
         return EvalPaths(
