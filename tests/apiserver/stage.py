@@ -156,8 +156,20 @@ class Stage:
         self._publish(rayjob, request, {"report": published_report(report)})
 
     def _publish(self, rayjob: str, request: TrainRequest, data: dict[str, str | None]) -> None:
-        assert request.publish is not None
-        self.trainer(rayjob).merge(CONFIG_MAPS, self.namespace, request.publish.config_map, {"data": data})
+        """As the training does: what it may not write yet it writes again."""
+        target = request.publish
+        assert target is not None
+
+        def written() -> bool:
+            try:
+                self.trainer(rayjob).merge(CONFIG_MAPS, self.namespace, target.config_map, {"data": data})
+            except ApiError as error:
+                if error.status != 403:
+                    raise
+                return False
+            return True
+
+        self.until(written, f"the permission of {rayjob} to write its progress", 30)
 
     def succeed(self, rayjob: str) -> None:
         """The training ends well, and KubeRay sees it."""

@@ -84,7 +84,7 @@ class World:
         return decide(self.look())
 
     def effects(self, decision: Decision) -> list[tuple[str, Any]]:
-        found: list[tuple[str, Any]] = []
+        found: list[tuple[str, Any]] = [("create", manifest) for manifest in decision.before]
         if decision.status != self.status:
             found.append(("status", decision.status))
         found += [("delete", target) for target in decision.deletes]

@@ -115,6 +115,11 @@ class Operator(RuleBasedStateMachine):
             assert len(self.world.rayjobs_alive()) <= 1
 
     @invariant()
+    def an_attempt_that_status_knows_may_write_its_progress(self) -> None:
+        if hasattr(self, "world") and any(one.uid and not one.ended for one in self.world.attempts):
+            assert {"Role", "RoleBinding"} <= {kind for kind, _ in self.world.objects}
+
+    @invariant()
     def attempt_numbers_only_grow(self) -> None:
         if hasattr(self, "world"):
             numbers = [one.number for one in self.world.attempts]

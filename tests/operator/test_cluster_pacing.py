@@ -35,6 +35,7 @@ def first_decision() -> Decision:
         (True, Crowd(pressed=True), "urgent"),
         (False, Crowd(unanswered=BACKLOG + 1), "urgent"),
         (False, Crowd(), "all"),
+        (False, Crowd(pressed=True, calm=True), "urgent"),
     ],
 )
 def test_a_turn_is_as_long_as_the_other_jobs_allow(first: bool, crowd: Crowd, expected: Extent) -> None:
@@ -45,15 +46,37 @@ def test_a_decision_with_nothing_that_can_wait_is_carried_out_whole() -> None:
     assert extent(replace(first_decision(), later=()), Crowd(pressed=True), first=False) == "all"
 
 
-def test_the_rayjob_is_created_before_any_measurement() -> None:
-    decision = first_decision()
+@pytest.mark.parametrize(
+    ("crowd", "expected"),
+    [
+        (Crowd(), "all"),
+        (Crowd(pressed=True), "nothing"),
+        (Crowd(unanswered=1), "nothing"),
+        (Crowd(pressed=True, calm=True), "all"),
+    ],
+)
+def test_permissions_wait_for_the_other_jobs_once_and_not_for_ever(crowd: Crowd, expected: Extent) -> None:
+    world = World(tiny_job())
+    world.act()
+    assert {one["kind"] for one in world.decide().before} == {"Role", "RoleBinding"}
+    assert extent(world.decide(), crowd, first=False) == expected
+
+
+def test_the_rayjob_is_created_before_its_permissions_and_any_measurement() -> None:
+    world = World(tiny_job(**MEASURED))
+    decision = world.decide()
     assert decision.creates[-1]["kind"] == "RayJob"
     assert "Job" in {one["kind"] for one in decision.later}
+    world.settle()
+    made = [name.partition("/")[0] for name in world.created]
+    assert made.index("RayJob") < made.index("Role") < made.index("RoleBinding")
 
 
 def test_a_rayjob_comes_after_all_that_its_pods_need_and_a_binding_after_its_role() -> None:
-    decision = first_decision()
-    made = list(waves((*decision.creates, *decision.later)))
+    world = World(tiny_job(**MEASURED))
+    decision = world.decide()
+    world.act()
+    made = list(waves((*decision.creates, *decision.later, *world.decide().before)))
     kinds = [sorted(one["kind"] for one in wave) for wave in made]
     assert kinds == [
         ["ConfigMap", "ConfigMap", "ConfigMap", "Role", "ServiceAccount"],

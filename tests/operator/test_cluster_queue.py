@@ -87,6 +87,25 @@ def test_an_urgent_key_stays_urgent_when_it_is_asked_for_calmly() -> None:
     assert order(fill) == ["late", "early"]
 
 
+def test_a_look_knows_whether_it_came_as_a_calm_one() -> None:
+    found: dict[str, bool] = {}
+
+    async def run() -> None:
+        queue: KeyQueue[str] = KeyQueue(Clock())
+
+        async def look(key: str) -> Again | None:
+            found[key] = queue.calm(key)
+            return None
+
+        queue.add("calm", calm=True)
+        queue.add("urgent")
+        await worked(queue, look)
+        assert not queue.calm("calm")
+
+    asyncio.run(run())
+    assert found == {"calm": True, "urgent": False}
+
+
 def test_a_key_is_not_taken_before_its_time() -> None:
     seen: list[str] = []
 

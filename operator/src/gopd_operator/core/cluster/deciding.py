@@ -101,6 +101,7 @@ def _distilled(look: Look, accepted: Acceptance) -> Decision:
     found = measured_status(look, status, measured)
     decision = Decision(
         found,
+        before=trained.before,
         deletes=(*trained.deletes, *measured.deletes),
         creates=trained.creates or measured.creates,
         later=measured.creates if trained.creates else (),

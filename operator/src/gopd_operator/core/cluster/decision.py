@@ -1,7 +1,8 @@
 """What a decision is made from, and what it is: a status to write, objects to create and delete, when to look again.
 
 Types only. The order of execution is part of the contract: the status is written first, so that what is about to be
-done is known to whoever comes after a crash; then objects are deleted, then created; events come last.
+done is known to whoever comes after a crash; then objects are deleted, then created; events come last. Only what a
+status says is there already is created before it.
 """
 
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ class Decision:
 
     status: Status
     """The whole status as it should be; written only when it is another one than before."""
+    before: tuple[Manifest, ...] = ()
+    """Objects that are created before the status is written, which stands for their being there."""
     deletes: tuple[Target, ...] = ()
     creates: tuple[Manifest, ...] = ()
     later: tuple[Manifest, ...] = ()

@@ -16,7 +16,7 @@ from gopd_operator.core.cluster.measuring_objects import inspection, part_object
 from gopd_operator.core.cluster.names import parts_of
 from gopd_operator.core.cluster.sweeping import child_manifest, comparison_manifest
 from gopd_operator.core.cluster.training import DEADLINE_MARGIN
-from gopd_operator.core.cluster.training_objects import attempt_objects, attempt_request
+from gopd_operator.core.cluster.training_objects import attempt_objects, attempt_request, grants
 from gopd_operator.core.identity import identity
 from gopd_operator.core.plan import Plan
 from gopd_operator.core.sweep import children
@@ -68,6 +68,7 @@ def _steps(context: Context, made: Plan) -> Iterator[Manifest]:
         if isinstance(step.request, TrainRequest):
             request = attempt_request(context, step.request, 1, None)
             yield from attempt_objects(context, request, None if limit is None else limit + DEADLINE_MARGIN)
+            yield from grants(context)
         elif step.request is not None:
             for part in parts_of(step.kind):
                 yield from part_objects(context, step, part)

@@ -1,8 +1,8 @@
 """What a job gets at once and what can wait, while other jobs have had nothing yet; and when it is looked at again.
 
 Two things are urgent: that a job is answered, and that its training gets its RayJob, which is what queues for machines.
-Measurements beside it, what is written down of what was created, and events are not. Pure; how it is kept to is the
-shell's: the queue takes calm looks last.
+Permissions and measurements beside it, what is written down of what was created, and events are not. Pure; how it is
+kept to is the shell's: the queue takes calm looks last.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ CREATED_SECONDS = 10.0
 WRITTEN_SECONDS = 0.2
 """What follows from a status that was just written is decided after so long, without any news."""
 
-Extent = Literal["answer", "urgent", "all"]
-"""The status only; the status and what is urgent; everything."""
+Extent = Literal["nothing", "answer", "urgent", "all"]
+"""Nothing yet; the status only; the status and what is urgent; everything."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,18 @@ class Crowd:
     """Other jobs that have no status yet."""
     pressed: bool = False
     """Whether another job that somebody waits for is being looked at, or should be."""
+    calm: bool = False
+    """Whether this look came when its turn among the calm ones was: it is not put off again."""
 
 
 def extent(decision: Decision, crowd: Crowd, *, first: bool) -> Extent:
     """How much of a decision is carried out in this turn; `first`: the job has no status yet."""
+    others = crowd.pressed or crowd.unanswered > 0
     if first and crowd.unanswered > BACKLOG:
         return "answer"
-    return "urgent" if decision.later and (crowd.pressed or crowd.unanswered) else "all"
+    if decision.before and others and not crowd.calm:
+        return "nothing"
+    return "urgent" if decision.later and others else "all"
 
 
 def next_look(decision: Decision, now: float, *, written: bool) -> float | None:

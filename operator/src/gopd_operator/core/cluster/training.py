@@ -20,7 +20,7 @@ from gopd_operator.core.cluster.manifests import Context, Manifest
 from gopd_operator.core.cluster.names import attempt_name
 from gopd_operator.core.cluster.retrying import after, counted
 from gopd_operator.core.cluster.seen import RayJobSeen, Seen, seconds
-from gopd_operator.core.cluster.training_objects import attempt_objects, attempt_request
+from gopd_operator.core.cluster.training_objects import attempt_objects, attempt_request, grants
 
 MOST_ATTEMPTS_LISTED = 32
 DEADLINE_MARGIN = 60
@@ -50,6 +50,8 @@ class Trained:
     """Of the newest attempt."""
     reason: str = ""
     message: str = ""
+    before: tuple[Manifest, ...] = ()
+    """What must be there before status says that the attempt has its RayJob."""
     creates: tuple[Manifest, ...] = ()
     deletes: tuple[Target, ...] = ()
     again_at: float | None = None
@@ -180,6 +182,7 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     if rayjob is None and attempt.uid is None and not moment.suspend:
         return replace(stands, state="provisioning", creates=_objects(moment, attempt.number))
     end = lost_end(attempt.name) if rayjob is None and attempt.uid is not None else None
+    before = tuple(grants(moment.context)) if attempt.uid is None else ()
     if rayjob is not None:
         attempt = attempt.model_copy(update={"uid": rayjob.uid})
         end = _end(moment, attempt, rayjob)
@@ -191,7 +194,7 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     assert rayjob is not None
     attempts = (*stands.attempts[:-1], attempt)
     state, again = _state(moment, rayjob)
-    return replace(stands, state=state, attempts=attempts, again_at=again, message=_words(rayjob))
+    return replace(stands, state=state, attempts=attempts, before=before, again_at=again, message=_words(rayjob))
 
 
 def _with_progress(attempt: Attempt, progress: Progress | None, known: Sequence[CheckpointStatus]) -> Attempt:

@@ -42,11 +42,11 @@ def attempt_request(context: Context, request: TrainRequest, number: int, deadli
 
 
 def attempt_objects(context: Context, request: TrainRequest, deadline_seconds: int | None) -> list[Manifest]:
-    """Everything that an attempt needs, in the order in which it is created; the RayJob last."""
+    """What an attempt's pods need to start, in the order in which it is created; the RayJob last."""
     job, number = context.key.name, request.attempt
     name = request_name(job, f"a{number}", request.digest())
     return [
-        *access(context),
+        *_account(context),
         request_map(context, name, request.to_json(), request.digest()),
         rayjob(context, number, name, deadline_seconds),
     ]
@@ -56,15 +56,14 @@ def _access(context: Context) -> str:
     return access_name(context.key.name, str(context.job.metadata.uid))
 
 
-def access(context: Context) -> list[Manifest]:
-    """A service account that may read and patch one ConfigMap and nothing else, and that ConfigMap."""
-    name = progress = _access(context)
-    group = "rbac.authorization.k8s.io"
+def _account(context: Context) -> list[Manifest]:
+    """The service account of the training, and the ConfigMap that it writes."""
+    name = _access(context)
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": metadata(context, progress, part="progress"),
+            "metadata": metadata(context, name, part="progress"),
             "data": {},
         },
         {
@@ -73,6 +72,18 @@ def access(context: Context) -> list[Manifest]:
             "metadata": metadata(context, name),
             "automountServiceAccountToken": False,
         },
+    ]
+
+
+def grants(context: Context) -> list[Manifest]:
+    """What lets the service account read and patch that one ConfigMap, and nothing else.
+
+    Created once the RayJob is there: a training needs it some ten seconds after its pods have started, and to create it
+    is slow. The API server reads every RoleBinding of the namespace to see that no right is given away.
+    """
+    name = progress = _access(context)
+    group = "rbac.authorization.k8s.io"
+    return [
         {
             "apiVersion": f"{group}/v1",
             "kind": "Role",

@@ -1,8 +1,9 @@
-"""Carries a decision out: the status first, then what is deleted, then what is created; events are told beside it.
+"""Carries a decision out: the status first, but for what it stands for; then what is deleted, then what is created.
 
 Each effect may be the last one before a crash, and each may be done twice: names are deterministic, what exists counts
 as created when it is the job's own, and what is gone counts as deleted. A write that meets a newer object is given up,
-and the job is looked at again. How much is done in one turn is decided in `core.cluster.pacing`.
+and the job is looked at again. Events are told beside it. How much is done in one turn is decided in
+`core.cluster.pacing`.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class Executor:
     cache: Cache
     teller: Teller
     created: dict[Key, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    """What looks that failed half-way have created: the next one goes on behind it."""
+    """What looks that were not carried out to their end have created: the next one goes on behind it."""
 
     async def carry_out(self, look: Look, decision: Decision, body: Body, crowd: Crowd) -> Again | None:
         """Do it, in order, as far as the crowd of other jobs allows; when the job should be looked at again for it.
@@ -58,6 +59,11 @@ class Executor:
         first, uid = not body.get("status"), body["metadata"]["uid"]
         written = first or status != known
         turn = extent(decision, crowd, first=first)
+        if turn == "nothing":
+            return Again(0.0)
+        if decision.before:
+            await self._still(body)
+            await self._create_all(look, decision.before, uid)
         if written:
             await self._write(body, status)
             _count(look, decision)
@@ -70,6 +76,7 @@ class Executor:
         await self._delete_and_create(look, decision, uid, turn)
         if turn == "urgent":
             return Again(0.0)
+        self.created.pop(look.context.key, None)
         if decision.delete_job:
             key = look.context.key
             await self.api.delete(BY_KIND[key.kind], key.namespace, key.name, uid)
@@ -124,7 +131,6 @@ class Executor:
             for error in await asyncio.gather(*map(create, wave)):
                 if error is not None:
                     raise error
-        del self.created[look.context.key]
 
     async def _create(self, manifest: Manifest, owner: str) -> None:
         resource = BY_KIND[manifest["kind"]]

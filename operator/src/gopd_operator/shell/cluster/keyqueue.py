@@ -54,6 +54,10 @@ class KeyQueue(Generic[Key]):
         now = self._clock()
         return sum(1 for entry in self._entries.values() if entry.due <= now)
 
+    def calm(self, key: Key) -> bool:
+        """Whether `key` is being worked on as one that nobody waits for."""
+        return self._busy.get(key, False)
+
     def pressed(self, but: Key | None = None) -> bool:
         """Whether a key that somebody waits for, another one than `but`, is due or being worked on."""
         heap = self._heaps[False]

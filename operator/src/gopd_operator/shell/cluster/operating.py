@@ -116,10 +116,12 @@ class Operator:
         made = await self.observer.look(key)
         if made is None:
             self.queue.forget(key)
+            self.executor.created.pop(key, None)
             return None
         look, body = made
         decision = decide(look)
-        crowd = Crowd(len(self.cache.unanswered) - (key in self.cache.unanswered), self.queue.pressed(but=key))
+        others = len(self.cache.unanswered) - (key in self.cache.unanswered)
+        crowd = Crowd(others, self.queue.pressed(but=key), self.queue.calm(key))
         return await self.executor.carry_out(look, decision, body, crowd)
 
     async def _refresh(self, key: Key) -> Again | None:
