@@ -63,6 +63,15 @@ def still_image_waiting(pods: Sequence[PodSeen]) -> PodSeen | None:
     return next((pod for pod in pods if pod.waiting in IMAGE_WAITS), None)
 
 
+def not_placed(pods: Sequence[PodSeen]) -> str:
+    """Which pods no node takes, with the scheduler's words on the first; empty when every pod has a node."""
+    lacking = sorted((pod for pod in pods if pod.unplaced), key=lambda pod: (not pod.head, pod.name))
+    if not lacking:
+        return ""
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    return f"no node takes pod {lacking[0].name}{more}: {lacking[0].unplaced}"
+
+
 def image_end(pod: PodSeen) -> End:
     """The end of an attempt whose image cannot be pulled."""
     words = f"pod {pod.name}: {pod.waiting} ({pod.message[:300]})" if pod.message else f"pod {pod.name}: {pod.waiting}"

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 from gopd_api.objects import DistillationJob
 from gopd_api.status import (
-    Attempt,
     Best,
     Condition,
     DistillationJobStatus,
     EvaluationStatus,
     MlflowStatus,
     Phase,
-    Resources,
 )
 from gopd_operator.core.cluster.accepting import Acceptance
 from gopd_operator.core.cluster.conditions import Claim, conditions, shown_progress
 from gopd_operator.core.cluster.decision import Look, Status
 from gopd_operator.core.cluster.measuring import Measured, best_of
-from gopd_operator.core.cluster.training import Trained, as_time
+from gopd_operator.core.cluster.seen import as_time
+from gopd_operator.core.cluster.spending import spent
+from gopd_operator.core.cluster.training import Trained
 from gopd_operator.core.measuring import STUDENT_SUBJECT
 
 TRAINING_PHASE: dict[str, Phase] = {
@@ -81,7 +81,7 @@ def trained_status(look: Look, status: DistillationJobStatus, trained: Trained) 
             "failures": trained.failures if trained.failures.counted or trained.failures.uncounted else status.failures,
             "checkpoints": list(trained.checkpoints),
             "progress": shown_progress(trained.progress, status.progress, planned),
-            "resources": _spent(status, trained.attempts),
+            "resources": spent(status, trained.attempts),
             "mlflow": mlflow,
             "started": status.started or (trained.attempts[0].started if trained.attempts else None),
             "conditions": claimed(look, status.conditions, claims),
@@ -89,19 +89,12 @@ def trained_status(look: Look, status: DistillationJobStatus, trained: Trained) 
     )
 
 
-def _spent(status: DistillationJobStatus, attempts: Sequence[Attempt]) -> Resources | None:
-    """GPU-seconds of all attempts: the known sum and those of the attempts that have just ended."""
-    before = {one.number for one in status.attempts if one.ended}
-    more = sum(one.gpu_seconds for one in attempts if one.ended and one.number not in before)
-    known = status.resources.gpu_seconds if status.resources else 0.0
-    return Resources(gpu_seconds=round(known + more, 1)) if more else status.resources
-
-
 def _training_claims(look: Look, trained: Trained) -> list[Claim]:
     state, done = trained.state, trained.state == "succeeded"
     ready = state == "running" or done
+    why = trained.reason if state == "provisioning" and trained.reason else state.capitalize()
     claims = [
-        Claim("ClusterReady", "True" if ready else "False", state.capitalize(), "" if ready else trained.message),
+        Claim("ClusterReady", "True" if ready else "False", why, "" if ready else trained.message),
         Claim("Training", "True" if state == "running" else "False", "Completed" if done else state.capitalize(), ""),
     ]
     if trained.checkpoints:

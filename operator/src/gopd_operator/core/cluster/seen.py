@@ -6,7 +6,7 @@ what a state means is decided in `failures`, `training` and `measuring`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from gopd_api.reports import Progress, TrainReport
@@ -18,6 +18,11 @@ Body = Mapping[str, Any]
 def seconds(text: str | None) -> float | None:
     """Seconds since 1970 of a time as Kubernetes writes it (`2026-01-31T12:00:00Z`), None for none."""
     return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def as_time(now: float) -> str:
+    """Seconds since 1970 as Kubernetes writes a time."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def owner_uid(metadata: Body) -> str:
@@ -128,6 +133,8 @@ class PodSeen:
     phase: str
     waiting: str = ""
     """Why a container has not started: ImagePullBackOff, ErrImagePull, CreateContainerConfigError, ..."""
+    unplaced: str = ""
+    """The scheduler's words for why no node takes it; empty once one has."""
     terminated: str = ""
     """Why a container ended: OOMKilled, Error, Completed, ..."""
     exit_code: int | None = None
@@ -155,16 +162,17 @@ def pod_seen(body: Body) -> PodSeen:
         if ended and terminated != "OOMKilled":
             terminated, code = ended.get("reason") or "Error", ended.get("exitCode")
             words = ended.get("message") or words
-    disrupted = any(
-        condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
-        for condition in status.get("conditions") or []
-    )
+    conditions = {one.get("type"): one for one in status.get("conditions") or []}
+    disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True"
+    placing = conditions.get("PodScheduled", {})
+    unplaced = placing.get("message") or placing.get("reason") or "" if placing.get("status") == "False" else ""
     reason = status.get("reason") or ""
     return PodSeen(
         name=metadata["name"],
         head=(metadata.get("labels") or {}).get("ray.io/node-type") == "head",
         phase=status.get("phase") or "",
         waiting=waiting,
+        unplaced=unplaced[:500],
         terminated=terminated,
         exit_code=code,
         disrupted=disrupted or reason in ("Preempting", "Preempted", "Evicted"),

@@ -7,19 +7,26 @@ between, or a second one, does the same again and nothing else. Pure: time is an
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Literal
 
-from gopd_api.effective import pools, trainer_gpus
 from gopd_api.objects import DistillationJob
 from gopd_api.reports import Progress
 from gopd_api.requests import TrainRequest
 from gopd_api.status import Attempt, CheckpointStatus, DistillationJobStatus, Failures
-from gopd_operator.core.cluster.failures import End, end_of, image_end, lost_end, no_report, still_image_waiting
+from gopd_operator.core.cluster.failures import (
+    End,
+    end_of,
+    image_end,
+    lost_end,
+    no_report,
+    not_placed,
+    still_image_waiting,
+)
 from gopd_operator.core.cluster.manifests import Context, Manifest
 from gopd_operator.core.cluster.names import attempt_name
 from gopd_operator.core.cluster.retrying import after, counted
-from gopd_operator.core.cluster.seen import RayJobSeen, Seen, seconds
+from gopd_operator.core.cluster.seen import RayJobSeen, Seen, as_time, seconds
+from gopd_operator.core.cluster.spending import gpu_seconds
 from gopd_operator.core.cluster.training_objects import attempt_objects, attempt_request, grants
 
 MOST_ATTEMPTS_LISTED = 32
@@ -194,7 +201,10 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     assert rayjob is not None
     attempts = (*stands.attempts[:-1], attempt)
     state, again = _state(moment, rayjob)
-    return replace(stands, state=state, attempts=attempts, before=before, again_at=again, message=_words(rayjob))
+    stands = replace(stands, state=state, attempts=attempts, before=before, again_at=again, message=_words(rayjob))
+    if state == "provisioning" and (words := not_placed(moment.seen.pods.get(rayjob.name, ()))):
+        return replace(stands, reason="Unschedulable", message=words)
+    return stands
 
 
 def _with_progress(attempt: Attempt, progress: Progress | None, known: Sequence[CheckpointStatus]) -> Attempt:
@@ -264,15 +274,6 @@ def _ended(moment: Moment, stands: Trained, attempt: Attempt, rayjob: RayJobSeen
     return replace(stands, state=state, attempts=attempts, failures=failures, message=end.message)
 
 
-def gpu_seconds(job: DistillationJob, attempt: Attempt, rayjob: RayJobSeen | None, now: float) -> float:
-    """GPUs that the attempt booked times the seconds that it had them; 0 on processors, or when it never started."""
-    if job.spec.compute.accelerator == "cpu" or rayjob is None or rayjob.started is None or rayjob.held:
-        return 0.0
-    booked = pools(job.spec)
-    gpus = trainer_gpus(booked) + booked.teacher_gpus_per_node * booked.teacher_nodes
-    return round(gpus * max(0.0, (rayjob.ended or now) - rayjob.started), 1)
-
-
 def _state(moment: Moment, rayjob: RayJobSeen) -> tuple[State, float | None]:
     """State and next look: what can only be told by time or by pods is looked at again by itself."""
     if rayjob.terminal:
@@ -293,8 +294,3 @@ def _words(rayjob: RayJobSeen) -> str:
     if rayjob.held:
         return "waits for its queue"
     return "" if rayjob.deployment == "Running" else f"KubeRay: {rayjob.deployment or 'not seen yet'}"
-
-
-def as_time(now: float) -> str:
-    """Seconds since 1970 as Kubernetes writes a time."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -73,8 +73,8 @@ class Children:
     progress: KnownProgress | None = None
     marks: dict[tuple[int, str], PodSeen] = field(default_factory=dict)
     """Pods of attempts that suffered, by attempt and name: KubeRay replaces such a pod, and with it what it says."""
-    waits: set[tuple[int, str]] = field(default_factory=set)
-    """Pods of attempts whose image cannot be pulled."""
+    waits: dict[tuple[int, str], str] = field(default_factory=dict)
+    """Pods of attempts that do not start, and why: their image cannot be pulled, or no node takes them."""
 
 
 class Cache:
@@ -119,8 +119,8 @@ class Cache:
         known = self.children[key].marks if key in self.children else {}
         return [pod for (number, _), pod in known.items() if number == attempt]
 
-    def image_waits(self, key: Key, attempt: int) -> bool:
-        """Whether a pod of an attempt waits for an image that cannot be pulled."""
+    def pods_wait(self, key: Key, attempt: int) -> bool:
+        """Whether a pod of an attempt waits for an image that cannot be pulled, or for a node."""
         return key in self.children and any(number == attempt for number, _ in self.children[key].waits)
 
     def drop(self, resource: Resource, body: Body) -> list[Key]:
@@ -236,13 +236,17 @@ class Cache:
 
     @staticmethod
     def _take_pod(children: Children, body: Body, *, gone: bool = False) -> bool:
-        """Keep what a pod suffered. News: a new mark, or an image that cannot be pulled."""
+        """Keep what a pod suffered. News: a new mark, an image that cannot be pulled, another word on why no node
+        takes it, or that one does.
+        """
         pod = pod_seen(body)
         place = (int((body["metadata"].get("labels") or {}).get(ATTEMPT, 0)), pod.name)
-        waits = pod.waiting in IMAGE_WAITS and not gone
-        (children.waits.add if waits else children.waits.discard)(place)
+        waits = "" if gone else pod.waiting if pod.waiting in IMAGE_WAITS else pod.unplaced
+        before = children.waits.pop(place, "")
+        if waits:
+            children.waits[place] = waits
         if not (pod.disrupted or pod.lost or pod.terminated == "OOMKilled"):
-            return waits
+            return waits != before
         news = children.marks.get(place) != pod
         children.marks[place] = pod
         return news

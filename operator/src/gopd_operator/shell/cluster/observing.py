@@ -59,7 +59,7 @@ class Observer:
             marks = self.cache.marks_of(key, rayjob.attempt)
             if marks:
                 pods[rayjob.name] = marks
-            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, self.cache.image_waits(key, rayjob.attempt)):
+            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, self.cache.pods_wait(key, rayjob.attempt)):
                 pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
         recorded = {child.name for child in status.children}
         for job in jobs:
@@ -101,13 +101,13 @@ def read(body: Body) -> tuple[DistillationJob | EvalJob, Status]:
         raise Unreadable(f"{where}: {first['msg']}; the operator and its CRDs are of different versions") from None
 
 
-def rayjob_pods_tell(rayjob: RayJobSeen, image_waits: bool) -> bool:
+def rayjob_pods_tell(rayjob: RayJobSeen, pods_wait: bool) -> bool:
     """Whether the pods of an attempt can say why it waits or has failed."""
     if not rayjob.cluster:
         return False
     if rayjob.terminal:
         return (rayjob.deployment, rayjob.job) != ("Complete", "SUCCEEDED")
-    return rayjob.deployment == "Initializing" and image_waits
+    return rayjob.deployment == "Initializing" and pods_wait
 
 
 def job_pods_tell(job: JobSeen, recorded: set[str], inspected: bool) -> bool:

@@ -1,0 +1,48 @@
+"""Pods that no node takes: when that is news, and what status says of it."""
+
+from tests.operator.cluster_world import World, tiny_job
+
+from gopd_operator.core.cluster.names import Key
+from gopd_operator.core.cluster.seen import pod_seen
+from gopd_operator.shell.cluster.cache import Cache
+from gopd_operator.shell.cluster.resources import POD
+
+JOB = Key("DistillationJob", "team", "exopd")
+
+
+def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words_until_one_does() -> None:
+    world = World(tiny_job())
+    world.settle()
+    words = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    placing = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    pods = [
+        {"metadata": {"name": name, "labels": {"ray.io/node-type": kind}}, "status": {"conditions": [placing]}}
+        for name, kind in (("a-worker", "worker"), ("b-head", "head"))
+    ]
+    world.kuberay("Initializing")
+    world.pods[world.rayjob["metadata"]["name"]] = [pod_seen(pod) for pod in pods]
+    world.settle()
+    ready = world.condition("ClusterReady")
+    assert (ready.status, ready.reason) == ("False", "Unschedulable")
+    assert ready.message == f"no node takes pod b-head and 1 more: {words}"
+    placing["status"] = "True"
+    world.pods[world.rayjob["metadata"]["name"]] = [pod_seen(pod) for pod in pods]
+    world.settle()
+    assert world.condition("ClusterReady").reason == "Provisioning"
+
+
+def test_a_pod_that_no_node_takes_is_news_once_for_each_word_and_when_it_has_a_node() -> None:
+    cache = Cache()
+
+    def pod(version: int, words: str) -> list[Key]:
+        labels = {"gopd.io/kind": "DistillationJob", "gopd.io/job": "exopd", "gopd.io/attempt": "1"}
+        labels["gopd.io/managed"] = "true"
+        placing = {"type": "PodScheduled", "status": "False" if words else "True", "message": words}
+        meta = {"name": "head", "namespace": "team", "uid": "p1", "resourceVersion": str(version), "labels": labels}
+        return cache.take(POD, {"kind": "Pod", "metadata": meta, "status": {"conditions": [placing]}})
+
+    assert pod(1, "no GPU") == [JOB] and cache.pods_wait(JOB, 1)
+    assert pod(2, "no GPU") == []
+    assert pod(3, "no memory") == [JOB]
+    assert pod(4, "") == [JOB] and not cache.pods_wait(JOB, 1)
+    assert pod(5, "") == []
