@@ -1,13 +1,19 @@
 """Pods that no node takes: when that is news, and what status says of it."""
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from tests.operator.cluster_world import World, tiny_job
 
 from gopd_operator.core.cluster.names import Key
-from gopd_operator.core.cluster.seen import pod_seen
+from gopd_operator.core.cluster.seen import JobSeen, PodSeen, pod_seen
 from gopd_operator.shell.cluster.cache import Cache
+from gopd_operator.shell.cluster.observing import job_pods_tell
 from gopd_operator.shell.cluster.resources import POD
 
 JOB = Key("DistillationJob", "team", "exopd")
+TASK = {"evaluation": {"tasks": [{"benchmark": "math", "data": "/d.jsonl"}], "at": ["start", "end"]}}
 
 
 def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words_until_one_does() -> None:
@@ -31,6 +37,32 @@ def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words_until_one_does
     assert world.condition("ClusterReady").reason == "Provisioning"
 
 
+@pytest.mark.parametrize(
+    ("pod", "reason", "words"),
+    [
+        ({"unplaced": "no GPU is free"}, "Unschedulable", "no node takes pod tiny-pod: no GPU is free"),
+        ({"waiting": "ImagePullBackOff"}, "ImagePullFailed", "pod tiny-pod: ImagePullBackOff; correct compute.image"),
+    ],
+)
+def test_an_evaluation_whose_pod_does_not_start_says_why_until_it_does(
+    pod: dict[str, str], reason: str, words: str
+) -> None:
+    world = World(tiny_job(**TASK))
+    world.settle()
+    (job,) = world.of("Job")
+    world.pods[job["metadata"]["name"]] = [PodSeen("tiny-pod", head=False, phase="Pending", **pod)]
+    world.settle()
+    done = world.condition("EvaluationComplete")
+    assert (done.status, done.reason) == ("False", reason)
+    assert done.message.startswith(words)
+    world.pods[job["metadata"]["name"]] = [PodSeen("tiny-pod", head=False, phase="Running")]
+    world.settle()
+    assert (world.condition("EvaluationComplete").reason, world.condition("EvaluationComplete").message) == (
+        "Measuring",
+        "",
+    )
+
+
 def test_a_pod_that_no_node_takes_is_news_once_for_each_word_and_when_it_has_a_node() -> None:
     cache = Cache()
 
@@ -46,3 +78,14 @@ def test_a_pod_that_no_node_takes_is_news_once_for_each_word_and_when_it_has_a_n
     assert pod(3, "no memory") == [JOB]
     assert pod(4, "") == [JOB] and not cache.pods_wait(JOB, 1)
     assert pod(5, "") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "wait", "expected"), [("active", False, False), ("active", True, True), ("failed", False, True)]
+)
+def test_pods_of_an_evaluation_are_listed_when_one_waits_or_its_job_is_over(
+    state: Any, wait: bool, expected: bool
+) -> None:
+    job = JobSeen("tiny-evaluate-start-grade", "u", "start", "grade", state)
+    assert job_pods_tell(job, set(), inspected=True, wait=wait) == expected
+    assert not job_pods_tell(replace(job, state="failed"), {job.name}, inspected=True, wait=wait)

@@ -63,13 +63,14 @@ def still_image_waiting(pods: Sequence[PodSeen]) -> PodSeen | None:
     return next((pod for pod in pods if pod.waiting in IMAGE_WAITS), None)
 
 
-def not_placed(pods: Sequence[PodSeen]) -> str:
-    """Which pods no node takes, with the scheduler's words on the first; empty when every pod has a node."""
+def not_starting(pods: Sequence[PodSeen]) -> tuple[str, str] | None:
+    """Reason and words on pods that wait for a node, or for an image that cannot be pulled; None when none does."""
     lacking = sorted((pod for pod in pods if pod.unplaced), key=lambda pod: (not pod.head, pod.name))
-    if not lacking:
-        return ""
-    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    return f"no node takes pod {lacking[0].name}{more}: {lacking[0].unplaced}"
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        return "Unschedulable", f"no node takes pod {lacking[0].name}{more}: {lacking[0].unplaced}"
+    waiting = still_image_waiting(pods)
+    return None if waiting is None else ("ImagePullFailed", image_end(waiting).message)
 
 
 def image_end(pod: PodSeen) -> End:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from gopd_api.endings import Ending
 from gopd_api.status import Child, EvaluationStatus
+from gopd_operator.core.cluster.failures import not_starting
 from gopd_operator.core.cluster.manifests import Context, Manifest
 from gopd_operator.core.cluster.measuring_objects import part_objects
 from gopd_operator.core.cluster.names import Part, parts_of, step_part_name
@@ -33,6 +34,8 @@ class Measured:
     reason: str = ""
     message: str = ""
     """Of the first failure."""
+    waits: tuple[str, str] | None = None
+    """Reason and words on pods that do not start, of the first Job that has such."""
     creates: tuple[Manifest, ...] = ()
     deletes: tuple[Target, ...] = ()
 
@@ -106,6 +109,8 @@ def _step(
         if recorded == COMPLETE:
             continue
         if job is not None:
+            if stands.waits is None:
+                stands = replace(stands, waits=not_starting(seen.pods.get(name, ())))
             return _running(job, stands, ready)
         if ready.suspend or free <= 0 or not ready.allows(step, stands.states):
             return stands, "waiting"

@@ -26,6 +26,8 @@ from gopd_operator.core.cluster.names import DIGEST, Part, inspect_name, request
 from gopd_operator.core.plan import Step
 
 TERMINATION = "/dev/termination-log"
+GRADING_SCRATCH = "8Gi"
+"""What programs of a model may write in all before their pod is taken away: a node's disk is shared."""
 TRIES = 3
 """Pods of one index that may fail without saying why."""
 
@@ -77,6 +79,9 @@ def _pod(context: Context, request: EvalRequest, part: Part, config: str) -> Man
     if part == "grade":
         held = container(context, "grade", context.settings.images.grading or image, _program(context, "grade"), patch)
         spec = pod_spec(context, [held], config, patch)
+        for volume in spec["volumes"]:
+            if volume["name"] == "scratch":
+                volume["emptyDir"] = {"sizeLimit": GRADING_SCRATCH}
         runtime = context.settings.runtime_class
         return {**spec, "runtimeClassName": runtime} if runtime else spec
     # A comparison has a request of its own: `generate` finds every answer in the store and draws nothing.

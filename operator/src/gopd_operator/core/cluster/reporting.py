@@ -132,8 +132,9 @@ def measured_status(look: Look, status: Status, measured: Measured) -> Status:
     # A failure is told once, when it is seen; afterwards its words stay as they were written.
     if measured.states and (measured.reason or not measured.failed):
         done = measured.done
-        reason = "Measured" if done else measured.reason or ("Measuring" if measured.running else "Waiting")
-        claims.append(Claim("EvaluationComplete", "True" if done else "False", reason, measured.message))
+        reason, words = measured.waits or ("Measuring" if measured.running else "Waiting", "")
+        reason = "Measured" if done else measured.reason or reason
+        claims.append(Claim("EvaluationComplete", "True" if done else "False", reason, measured.message or words))
     best = best_of(measured.evaluations, _candidates(look, measured.evaluations))
     update = {
         "children": list(measured.children),

@@ -19,7 +19,7 @@ from gopd_operator.core.cluster.failures import (
     image_end,
     lost_end,
     no_report,
-    not_placed,
+    not_starting,
     still_image_waiting,
 )
 from gopd_operator.core.cluster.manifests import Context, Manifest
@@ -202,9 +202,8 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     attempts = (*stands.attempts[:-1], attempt)
     state, again = _state(moment, rayjob)
     stands = replace(stands, state=state, attempts=attempts, before=before, again_at=again, message=_words(rayjob))
-    if state == "provisioning" and (words := not_placed(moment.seen.pods.get(rayjob.name, ()))):
-        return replace(stands, reason="Unschedulable", message=words)
-    return stands
+    waits = not_starting(moment.seen.pods.get(rayjob.name, ())) if state == "provisioning" else None
+    return stands if waits is None else replace(stands, reason=waits[0], message=waits[1])
 
 
 def _with_progress(attempt: Attempt, progress: Progress | None, known: Sequence[CheckpointStatus]) -> Attempt:

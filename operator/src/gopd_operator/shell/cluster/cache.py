@@ -74,7 +74,8 @@ class Children:
     marks: dict[tuple[int, str], PodSeen] = field(default_factory=dict)
     """Pods of attempts that suffered, by attempt and name: KubeRay replaces such a pod, and with it what it says."""
     waits: dict[tuple[int, str], str] = field(default_factory=dict)
-    """Pods of attempts that do not start, and why: their image cannot be pulled, or no node takes them."""
+    """Pods that do not start, and why: their image cannot be pulled, or no node takes them. By attempt (0: of an
+    evaluation) and name."""
 
 
 class Cache:
@@ -120,7 +121,7 @@ class Cache:
         return [pod for (number, _), pod in known.items() if number == attempt]
 
     def pods_wait(self, key: Key, attempt: int) -> bool:
-        """Whether a pod of an attempt waits for an image that cannot be pulled, or for a node."""
+        """Whether a pod of an attempt, or (0) of an evaluation, waits for an image or for a node."""
         return key in self.children and any(number == attempt for number, _ in self.children[key].waits)
 
     def drop(self, resource: Resource, body: Body) -> list[Key]:
@@ -245,7 +246,8 @@ class Cache:
         before = children.waits.pop(place, "")
         if waits:
             children.waits[place] = waits
-        if not (pod.disrupted or pod.lost or pod.terminated == "OOMKilled"):
+        suffered = pod.disrupted or pod.lost or pod.terminated == "OOMKilled"
+        if not suffered or place[0] == 0:  # an evaluation's pods say so themselves as long as their Job is there
             return waits != before
         news = children.marks.get(place) != pod
         children.marks[place] = pod

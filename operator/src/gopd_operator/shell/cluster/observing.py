@@ -63,7 +63,8 @@ class Observer:
                 pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
         recorded = {child.name for child in status.children}
         for job in jobs:
-            if status.phase not in ENDED and job_pods_tell(job, recorded, status.inspected is not None):
+            wait, inspected = self.cache.pods_wait(key, 0), status.inspected is not None
+            if status.phase not in ENDED and job_pods_tell(job, recorded, inspected=inspected, wait=wait):
                 pods[job.name] = await self._pods(key.namespace, f"batch.kubernetes.io/job-name={job.name}")
         return Seen(rayjobs, jobs, self.cache.sweep_children(key), self.cache.progress_of(key, uid), pods)
 
@@ -110,11 +111,11 @@ def rayjob_pods_tell(rayjob: RayJobSeen, pods_wait: bool) -> bool:
     return rayjob.deployment == "Initializing" and pods_wait
 
 
-def job_pods_tell(job: JobSeen, recorded: set[str], inspected: bool) -> bool:
-    """Whether the pods of a Job have something to say that status does not hold yet."""
+def job_pods_tell(job: JobSeen, recorded: set[str], *, inspected: bool, wait: bool) -> bool:
+    """Whether the pods of a Job have something to say that status does not hold yet; `wait`: some pod does."""
     if job.part == "inspect":
         return not inspected
-    return job.state != "active" and job.name not in recorded
+    return wait if job.state == "active" else job.name not in recorded
 
 
 def _checkpoints(status: DistillationJobStatus) -> list[FoundCheckpoint]:

@@ -37,7 +37,7 @@ WATCHED: dict[Resource, str | None] = {
     RAY_JOB: "gopd.io/managed=true",
     JOB: "gopd.io/managed=true",
     CONFIG_MAP: "gopd.io/managed=true,gopd.io/part=progress",
-    POD: "gopd.io/managed=true,gopd.io/part=train",
+    POD: "gopd.io/managed=true",
 }
 """What is watched, with the label selector that the API server filters by."""
 BY_KIND = {one.kind: one for one in (*WATCHED, EVENT, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)}
