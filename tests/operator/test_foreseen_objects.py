@@ -91,6 +91,14 @@ def test_every_container_has_a_read_only_root_and_room_below_its_home() -> None:
         assert {"name": "scratch", "mountPath": "/tmp"} in held["volumeMounts"]
 
 
+def test_only_the_pod_that_runs_generated_programs_has_a_limit_on_what_it_writes() -> None:
+    made = foreseen(Context(tiny_job(**EVERYTHING), OperatorSettings()), prompts=64).objects
+    pods = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in made if one["kind"] == "Job"}
+    scratch = {name: volume for name, pod in pods.items() for volume in pod["volumes"] if volume["name"] == "scratch"}
+    limited = {name for name, volume in scratch.items() if volume["emptyDir"].get("sizeLimit")}
+    assert limited and limited == {name for name in pods if name.endswith("-grade")}
+
+
 def test_an_ended_training_gives_its_machines_back_within_a_minute() -> None:
     made = foreseen(Context(tiny_job(**EVERYTHING), OperatorSettings()), prompts=64).objects
     (rayjob,) = [one for one in made if one["kind"] == "RayJob"]
