@@ -45,7 +45,7 @@ def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words_until_one_does
     ],
 )
 def test_an_evaluation_whose_pod_does_not_start_says_why_until_it_does(
-    pod: dict[str, str], reason: str, words: str
+    pod: dict[str, Any], reason: str, words: str
 ) -> None:
     world = World(tiny_job(**TASK))
     world.settle()
