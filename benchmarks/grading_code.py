@@ -1,32 +1,46 @@
-"""Code samples a second, in the sandbox and by evalplus 0.3.1: the same samples and tests, two workers each, in turns.
+"""Code samples in the sandbox and by evalplus 0.3.1: one half of `benchmarks.grading`, which runs and prints it.
 
-    python -m benchmarks.grading_code [--repeats 3]
-
-evalplus runs in an environment of its own that is made for this and thrown away; it forks twice for each sample, for
-base and plus tests. The task is our own, with as many tests as `TESTS` says.
+Each run is a process of its own that says when it had its first verdict and how long `SAMPLES` more took. evalplus lies
+in an environment that is made for this and thrown away; it forks twice for each sample, for base and plus tests. The
+task is our own, with as many tests as `TESTS` says.
 """
 
 import json
-import statistics
 import subprocess
-import tempfile
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import click
-from benchmarks.machine import machine
-from rich.console import Console
-from rich.table import Table
+import psutil
+from benchmarks.machine import resident_once
 
+WORKERS, SAMPLES, BASE = 2, 100, 5
+TESTS = (20, 100, 750, 3000)
+WATCHED = 750
+"""Tests of the runs whose memory is looked at: looking takes time, so these are not timed."""
+PROGRAM = "def spread(xs):\n    return sorted(set(xs)), max(xs) - min(xs)\n"
+ROOT = Path(__file__).resolve().parents[1]
+HERE = """
+import json, sys, time
 from gopd_eval.core.code.tests import FunctionTests
 from gopd_eval.core.samples import Sample
 from gopd_eval.shell.code.grader import CodeGrader, CodeWork
-
-WORKERS, SAMPLES, BASE = 2, 100, 5
-TESTS = (20, 100, 750)
-PROGRAM = "def spread(xs):\n    return sorted(set(xs)), max(xs) - min(xs)\n"
-ROOT = Path(__file__).resolve().parents[1]
-Inputs = list[list[list[int]]]
+given = json.load(open(sys.argv[1]))
+tests = FunctionTests("Own/1", "spread", given["program"], tuple(given["inputs"]), given["base"], 0.0)
+text = "```python\\n" + given["program"] + "```\\n"
+def graded(count):
+    work = (CodeWork(Sample("p", number, 0, 1, [1], text, "stop"), tests) for number in range(count))
+    return [grade.verdict for grade in grader.grade(work, "strict")]
+with CodeGrader(lambda: None, given["workers"]) as grader:
+    found, first = graded(1), time.monotonic()
+    found += graded(given["samples"])
+    seconds = time.monotonic() - first
+assert set(found) == {"correct"}, found[:3]
+print(json.dumps({"first": first, "seconds": seconds}))
+"""
 EVALPLUS = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,26 +56,34 @@ def check(_):
         "humaneval", program, inputs[p], "spread", wanted[p], 0, [0.0] * len(inputs[p]), True)
     return [call(part)[0] for part in parts]
 if __name__ == "__main__":
+    found, first = [check(0)], time.monotonic()
     with ThreadPoolExecutor(given["workers"]) as pool:
-        started = time.monotonic()
-        found = list(pool.map(check, range(given["samples"])))
-        seconds = time.monotonic() - started
+        found += pool.map(check, range(given["samples"]))
+    seconds = time.monotonic() - first
     assert all(part == "pass" for parts in found for part in parts), found[:3]
-    print(seconds)
+    print(json.dumps({"first": first, "seconds": seconds}))
 """
 
 
-def measure(repeats: int = 3) -> dict[int, dict[str, list[float]]]:
-    """Samples a second of each grader (`sandbox`, `evalplus`) in each round, by the number of tests of a sample."""
-    found: dict[int, dict[str, list[float]]] = {tests: {"sandbox": [], "evalplus": []} for tests in TESTS}
-    with tempfile.TemporaryDirectory() as name:
-        python = _evalplus_environment(Path(name))
-        for _ in range(repeats):
-            for tests in TESTS:
-                inputs = [[[(n * k) % 17 for k in range(1, 9)]] for n in range(1, tests + 1)]
-                found[tests]["sandbox"].append(SAMPLES / _sandbox(inputs))
-                found[tests]["evalplus"].append(SAMPLES / _evalplus(python, Path(name), inputs))
-    return found
+@dataclass(frozen=True)
+class Run:
+    """One way through `SAMPLES` answers that are all right."""
+
+    start: float
+    """Seconds from the command to the first verdict; here the sandbox has been attacked by then."""
+    rate: float
+    """Samples a second after that."""
+    memory: float
+    """MiB of all its processes at the most, shared pages counted once; 0 when nobody looked."""
+
+
+def ways(folder: Path) -> dict[str, Callable[[int, bool], Run]]:
+    """`here` and `evalplus`: a number of tests, and whether to look at memory instead of the clock, to a run."""
+    python = _evalplus_environment(folder)
+    return {
+        "here": lambda tests, watched: _run(Path(sys.executable), HERE, folder, tests, watched),
+        "evalplus": lambda tests, watched: _run(python, EVALPLUS, folder, tests, watched),
+    }
 
 
 def _evalplus_environment(folder: Path) -> Path:
@@ -72,50 +94,19 @@ def _evalplus_environment(folder: Path) -> Path:
     return python
 
 
-def _sandbox(inputs: Inputs) -> float:
-    tests = FunctionTests("Own/1", "spread", PROGRAM, tuple(inputs), BASE, 0.0)
-    text = f"```python\n{PROGRAM}```\n"
-    with CodeGrader(lambda: None, WORKERS) as grader:
-        grader.check_sandbox()
-        started = time.monotonic()
-        work = (CodeWork(Sample("p", number, 0, 1, [1], text, "stop"), tests) for number in range(SAMPLES))
-        verdicts = {grade.verdict for grade in grader.grade(work, "strict")}
-        seconds = time.monotonic() - started
-    if verdicts != {"correct"}:
-        raise RuntimeError(f"the samples are all right, and were graded {verdicts}")
-    return seconds
-
-
-def _evalplus(python: Path, folder: Path, inputs: Inputs) -> float:
-    given, script = folder / "given.json", folder / "check.py"
-    request = {"program": PROGRAM, "inputs": inputs, "workers": WORKERS, "samples": SAMPLES, "base": BASE}
-    given.write_text(json.dumps(request))
-    script.write_text(EVALPLUS)
-    ran = subprocess.run([str(python), str(script), str(given)], check=True, capture_output=True, text=True, cwd=folder)
-    return float(ran.stdout.split()[-1])
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-
-
-@click.command()
-@click.option("--repeats", default=3, show_default=True)
-def main(repeats: int) -> None:
-    """Measure and print."""
-    console = Console(width=120)
-    console.print(f"{machine()}; {WORKERS} workers, {SAMPLES} samples, {repeats} rounds: median (least to most)")
-    table = Table("tests a sample", "samples/s, sandbox", "samples/s, evalplus", "times", "ms a test, sandbox")
-    for tests, rates in measure(repeats).items():
-        times = [one / other for one, other in zip(rates["sandbox"], rates["evalplus"], strict=True)]
-        cost = [1000 / rate / tests for rate in rates["sandbox"]]
-        table.add_row(str(tests), _spread(rates["sandbox"]), _spread(rates["evalplus"]), _spread(times), _cost(cost))
-    console.print(table)
-
-
-def _cost(values: list[float]) -> str:
-    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
-if __name__ == "__main__":
-    main()
+def _run(python: Path, text: str, folder: Path, tests: int, watched: bool) -> Run:
+    inputs = [[[(n * k) % 17 for k in range(1, 9)]] for n in range(1, tests + 1)]
+    given: dict[str, Any] = {"program": PROGRAM, "inputs": inputs, "base": BASE, "workers": WORKERS, "samples": SAMPLES}
+    (folder / "given.json").write_text(json.dumps(given))
+    (folder / "check.py").write_text(text)
+    began, memory = time.monotonic(), 0.0
+    command = [str(python), str(folder / "check.py"), str(folder / "given.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as process:
+        while watched and process.poll() is None:
+            memory = max(memory, resident_once(psutil.Process(process.pid)))
+            time.sleep(0.02)
+        said, _ = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[0]} graded nothing, or right answers as wrong: see above")
+    found = json.loads(said.splitlines()[-1])
+    return Run(found["first"] - began, SAMPLES / found["seconds"], memory)

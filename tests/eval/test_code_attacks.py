@@ -1,74 +1,18 @@
 """The sandbox: every attack fails, the sample is counted, and the run goes on with nothing left behind."""
 
-import os
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from tests.eval.arena import HONEST, Arena, set_up
 from tests.eval.code_attacks import FORGERIES, HARMS, TIMES
 
-from gopd_eval.core.code.tests import FunctionTests
-from gopd_eval.core.samples import Grade, Sample
-from gopd_eval.shell.code import limits
-from gopd_eval.shell.code.grader import CodeGrader, CodeWork
 from gopd_eval.shell.code.pool import Pool
-
-TESTS = FunctionTests("Own/1", "double", "def double(x):\n    return 2 * x\n", tuple([n] for n in range(1, 21)), 3, 0.0)
-HONEST = "def double(x): return x + x"
-
-
-@dataclass
-class Arena:
-    """A grader with something to lose."""
-
-    grader: CodeGrader
-    folder: Path
-    server: socket.socket
-
-    def grade(self, *programs: str) -> list[Grade]:
-        work = [
-            CodeWork(Sample("p", number, 0, 1, [1], f"```python\n{self.aimed(program)}\n```", "stop"), TESTS)
-            for number, program in enumerate(programs)
-        ]
-        return sorted(self.grader.grade(work, "strict"), key=lambda grade: grade.sample)
-
-    def aimed(self, program: str) -> str:
-        """The attack with what it is aimed at."""
-        port = self.server.getsockname()[1]
-        return (
-            program.replace("{folder}", str(self.folder))
-            .replace("{grader}", str(os.getpid()))
-            .replace("{port}", str(port))
-        )
-
-    def attacked(self, program: str) -> Grade:
-        """The grade of the attack; nothing is left of it and an honest program is still right."""
-        grade, honest = self.grade(program, HONEST)
-        assert honest.verdict == "correct", honest
-        assert [path.name for path in self.folder.iterdir()] == ["canary"]
-        assert (self.folder / "canary").read_text() == "untouched"
-        launchers = {slot.launcher for slot in self.grader.pool.slots} - {None}
-        assert children_of(os.getpid()) & launchers == launchers
-        assert {child for launcher in launchers for child in children_of(int(launcher or 0))} == set()
-        return grade
-
-
-def children_of(pid: int) -> set[int]:
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    folder = tmp_path_factory.mktemp("grader")
-    (folder / "canary").write_text("untouched")
-    least, limits.LEAST["strict"] = limits.LEAST["strict"], 1.0
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as server, CodeGrader(lambda: None, 2) as grader:
-            yield Arena(grader, folder, server)
-    finally:
-        limits.LEAST["strict"] = least
+    with set_up(tmp_path_factory.mktemp("grader")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("attack", FORGERIES)

@@ -15,10 +15,10 @@ from typing import Literal
 from gopd_api.reports import Counts
 from gopd_eval.core.answers import Answer, seed_answer, strict_answer
 from gopd_eval.core.limits import exceeded_length, exceeded_limit
-from gopd_eval.core.normalise import normalise, same_number
+from gopd_eval.core.normalise import normalise, same_number, without_name
 from gopd_eval.core.samples import Grade, Sample, Verdict
 
-GRADER_VERSION = "4"
+GRADER_VERSION = "5"
 """Raised with every change of `answers`, `normalise`, `limits`, `grading` or the comparing process: grades of another
 version are not used again."""
 
@@ -72,7 +72,7 @@ def begin_grade(sample: Sample, right: str, preset: Preset) -> Grade | Pending:
     if limit := exceeded_length(answer.text):
         return _grade(sample, answer, "refused", f"limit: {limit}")
     given, wanted = normalise(answer.text), normalise(right)
-    same = True if given == wanted else same_number(given, wanted)
+    same = True if given == wanted else same_number(without_name(given), wanted)
     if same is not None:
         return _grade(sample, answer, _right_or_wrong(same), answer.source)
     if limit := exceeded_limit(given):

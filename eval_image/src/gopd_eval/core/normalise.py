@@ -58,6 +58,8 @@ _EXACT = tuple(
         r"(?P<sign>[-+]?)\s*(?P<units>\d+)\s*\\frac\s*\{\s*(?P<top>\d+)\s*\}\s*\{\s*(?P<bottom>\d+)\s*\}",
     )
 )
+_NAMED = re.compile(r"[A-DF-HJ-Za-df-hj-z]\s*=\s*")
+"""One letter is given a value; `e` and `i` have theirs."""
 MAX_EXACT_LENGTH = 200
 """Longer texts are not read as numbers here: Python refuses integers of more than 4300 digits."""
 
@@ -102,6 +104,12 @@ def exact_number(text: str) -> Fraction | None:
             parts = {name: value.replace(" ", "") for name, value in found.groupdict().items() if value is not None}
             return _fraction(parts)
     return None
+
+
+def without_name(text: str) -> str:
+    """What a normalised answer gives to a letter: 5 of `x = 5`."""
+    found = _NAMED.match(text)
+    return text[found.end() :] if found else text
 
 
 def same_number(left: str, right: str) -> bool | None:

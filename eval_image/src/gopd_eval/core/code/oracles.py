@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gopd_eval.core.code.tests import FunctionTests
-from gopd_eval.core.code.values import FLOAT_TOLERANCE, Opaque, Preset, close, equal, is_floats
+from gopd_eval.core.code.values import FLOAT_TOLERANCE, Opaque, Preset, as_set, close, equal, is_floats
 
 SAME_SET = {
     "similar_elements", "find_char_long", "common_in_nested_lists", "extract_singly", "larg_nnum", "intersection_array",
@@ -43,7 +43,7 @@ _MBPP: dict[str, Callable[[list[Any], Any, Any], bool]] = {
     "are_equivalent": lambda arguments, given, wanted: True,
     "sum_div": lambda arguments, given, wanted: given in (wanted, 0),
     "digit_distance_nums": _also(digit_distance),
-    **dict.fromkeys(SAME_SET, lambda arguments, given, wanted: set(given) == set(wanted)),
+    **dict.fromkeys(SAME_SET, lambda arguments, given, wanted: as_set(given) == set(wanted)),
     **dict.fromkeys(
         NOT_NONE,
         lambda arguments, given, wanted: (given if type(given) is bool else given is not None) == (wanted is not None),

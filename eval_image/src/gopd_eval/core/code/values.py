@@ -7,13 +7,14 @@ preset `strict` differs from the published rules it says so.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 Preset = Literal["strict", "seed"]
+FEW = 1000
 RELATIVE = 1e-7
 FLOAT_TOLERANCE = 1e-6
 
@@ -58,6 +59,19 @@ def _scalar(content: Any) -> Any:
     return _value(content[1])
 
 
+def as_set(items: Collection[Any]) -> set[Any]:
+    """Raises UnreadableError when most have the same hash: making a set of them would take hours, as was wanted."""
+    if len(items) > FEW and len(set(map(hash, items))) < len(items) / 2:
+        raise UnreadableError("values that were chosen to collide")
+    return set(items)
+
+
+def _dictionary(pairs: Any) -> dict[Any, Any]:
+    keys = [_value(key) for key, _ in pairs]
+    as_set(keys)
+    return dict(zip(keys, (_value(item) for _, item in pairs), strict=True))
+
+
 def _items(content: Any) -> list[Any]:
     return [_value(item) for item in content]
 
@@ -66,9 +80,9 @@ _TAGS: dict[str, Callable[[Any], Any]] = {
     "i": lambda text: int(text, 16),
     "f": float,
     "t": lambda items: tuple(_items(items)),
-    "s": lambda items: set(_items(items)),
-    "z": lambda items: frozenset(_items(items)),
-    "d": lambda pairs: {_value(key): _value(item) for key, item in pairs},
+    "s": lambda items: as_set(_items(items)),
+    "z": lambda items: frozenset(as_set(_items(items))),
+    "d": _dictionary,
     "b": bytes.fromhex,
     "B": lambda text: bytearray(bytes.fromhex(text)),
     "c": lambda parts: complex(_value(parts[0]), _value(parts[1])),

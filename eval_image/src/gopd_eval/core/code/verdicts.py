@@ -17,6 +17,7 @@ from gopd_eval.core.samples import Verdict
 
 CODE_GRADER_VERSION = "1"
 """Raised with every change of extraction, comparison, limits or sandbox that can change a verdict."""
+MAX_ERROR = 4096
 MEMORY_CODE, MEMORY_SIGNAL = 86, -9
 """How a program ends that ran out of memory: by its own word, or because the kernel ended it."""
 
@@ -65,7 +66,7 @@ class Check:
             state.fault = "another value"
             return False
         state.passed += 1
-        return True
+        return state.passed < self._tests  # what it does after the last one is nobody's wish
 
     def verdict(self, how: str, code: int) -> tuple[Verdict, str]:
         """The verdict, and why."""
@@ -95,10 +96,11 @@ def ending(how: str, code: int) -> tuple[Verdict, str]:
 def error_text(line: bytes) -> str:
     """An error's name and text, as far as the line holds them."""
     try:
-        name, text = json.loads(line[1:])
-        return f"{name}: {text}"[:200].rstrip(": ")
-    except (ValueError, TypeError):
+        name, text = json.loads(line[1 : MAX_ERROR + 1])
+    except (ValueError, TypeError, RecursionError):
         return "an error that cannot be read"
+    words = f"{name}: {text}"[:200].rstrip(": ")
+    return "".join(sign if sign.isprintable() else " " for sign in words)
 
 
 def function_check(tests: FunctionTests, arguments: Sequence[Any], reference: Reference, preset: Preset) -> Check:

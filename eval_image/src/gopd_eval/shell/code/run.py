@@ -14,6 +14,8 @@ from typing import Literal
 GIB = 1 << 30
 PIPE_BYTES = 1 << 20
 MAX_OUTPUT = 64 << 20
+MAX_LINE = 5 << 20
+"""Longer than any value that `inside.encode` writes."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Run:
     """Called with each line of results; False ends the run."""
     stdin: bytes | None = None
     """A script gets pipes as its standard input and output, others get none."""
+    most: int = MAX_OUTPUT
+    """Bytes of output and results that it may write."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,11 @@ class State:
     results: int
     stdin: int | None
     stdout: int | None
-    unsent: bytes
+    unsent: memoryview
     started: float
     pid: int = 0
-    pending: bytes = b""
-    output: list[bytes] = field(default_factory=list)
+    pending: bytearray = field(default_factory=bytearray)
+    output: bytearray = field(default_factory=bytearray)
     size: int = 0
     lines: int = 0
     cpu: float = 0.0
@@ -87,10 +91,23 @@ def read_now(descriptor: int) -> bytes:
         return b""
 
 
+def in_memory(*parts: bytes) -> int:
+    """A descriptor of a file without a name that holds the parts, to be read from its start."""
+    descriptor = os.memfd_create("job", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.writelines(parts)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
 def waits(pid: int) -> bool:
-    """Whether a process neither runs, nor would if it had a processor: it sleeps, or has stopped itself."""
+    """Whether no thread of a process runs, nor would if it had a processor: all sleep, or have been stopped."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        return text.rpartition(")")[2].split()[0] not in "RD"
+        return not any(_runs(thread) for thread in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return False
+
+
+def _runs(thread: Path) -> bool:
+    text = (thread / "stat").read_text(encoding="utf-8", errors="replace")
+    return text.rpartition(")")[2].split()[0] in "RD"

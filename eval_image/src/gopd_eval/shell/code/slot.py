@@ -22,12 +22,14 @@ from typing import Any, Literal
 
 import gopd_eval
 from gopd_eval.core.errors import EvaluationError
-from gopd_eval.shell.code.inside.launcher import HEAD, KILL, RUN
-from gopd_eval.shell.code.run import MAX_OUTPUT, PIPE_BYTES, Ended, Run, State, pipe, read_now, waits
+from gopd_eval.shell.code.inside.launcher import KILL, RUN
+from gopd_eval.shell.code.run import MAX_LINE, PIPE_BYTES, Ended, Run, State, in_memory, pipe, read_now, waits
 
 START_SECONDS = 120.0
 WALL_SECONDS, WALL_FACTOR = 120.0, 20.0
 """However busy the machine is, a run ends: so many seconds, and so many times its limit."""
+READS = 64
+"""Of each pipe at a tick: a program that writes byte by byte shall not keep the grader from the others."""
 SLEEP_STEP = 0.1
 """A tick counts for so much sleep at the most: a grader that was stopped itself cannot tell."""
 
@@ -109,7 +111,8 @@ class Slot:
             self.open()
         assert self._control is not None
         results, theirs = pipe()
-        descriptors, stdin, stdout = [theirs], None, None
+        settings = {"seconds": int(run.total) + 2, "memory": run.memory}
+        descriptors, stdin, stdout = [in_memory(dumps(settings), run.job), theirs], None, None
         if run.stdin is not None:
             given, stdin = pipe()
             stdout, written = pipe()
@@ -117,13 +120,9 @@ class Slot:
         for descriptor in (results, stdin, stdout):
             if descriptor is not None:
                 os.set_blocking(descriptor, False)
-        self._state = State(run, results, stdin, stdout, run.stdin or b"", time.monotonic())
-        settings = dumps({"seconds": int(run.total) + 2, "memory": run.memory})
+        self._state = State(run, results, stdin, stdout, memoryview(run.stdin or b""), time.monotonic())
         try:
-            head = RUN + HEAD.pack(len(settings), len(run.job))
-            socket.send_fds(self._control, [head], descriptors)
-            self._control.sendall(settings)
-            self._control.sendall(run.job)
+            socket.send_fds(self._control, [RUN], descriptors)
             self._state.pid = int(self._hear()["pid"])
         except (OSError, EOFError):
             pass  # the launcher is gone: the next tick says so
@@ -151,7 +150,7 @@ class Slot:
         return None
 
     def _finish(self, state: State, message: dict[str, Any]) -> Ended:
-        self._drain(state)
+        self._drain(state, PIPE_BYTES)  # what is left is a pipe's content at the most: it writes no more
         self._close_pipes()
         self._state = None
         status, cpu = message["status"], message["cpu"]
@@ -159,7 +158,7 @@ class Slot:
         how = state.how
         if how == "exit" and code in (-signal.SIGKILL, -signal.SIGXCPU) and cpu >= int(state.run.total):
             how = "timeout"
-        return Ended(how, code, cpu, b"".join(state.output), message["left"])
+        return Ended(how, code, cpu, bytes(state.output), message["left"])
 
     def stop(self, how: Literal["stopped", "timeout", "flood"]) -> None:
         """Kill the program; a later tick tells its end."""
@@ -183,25 +182,28 @@ class Slot:
         os.close(state.stdin)
         state.stdin = None
 
-    def _drain(self, state: State) -> None:
-        while state.how == "exit" and state.stdout is not None and (part := read_now(state.stdout)):
-            state.output.append(part)
-            state.size += len(part)
-            if state.size > MAX_OUTPUT:
+    def _drain(self, state: State, reads: int = READS) -> None:
+        for _ in range(reads):
+            written = read_now(state.stdout) if state.stdout is not None else b""
+            part = read_now(state.results)
+            state.output += written
+            state.pending += part
+            state.size += len(written) + len(part)
+            if b"\n" in part:
+                self._take_lines(state)
+            if state.how == "exit" and (state.size > state.run.most or len(state.pending) > MAX_LINE):
                 self.stop("flood")
-        while state.how == "exit" and (part := read_now(state.results)):
-            state.size += len(part)
-            if state.size > MAX_OUTPUT:
-                self.stop("flood")
+            if state.how != "exit" or not (written or part):
                 return
-            *lines, state.pending = (state.pending + part).split(b"\n")
-            for line in lines:
-                state.lines += 1
-                if state.run.on_line(line) is False:
-                    self.stop("stopped")
-                    return
-            if lines:
-                state.cpu_before, state.slept_before = state.cpu, state.slept
+
+    def _take_lines(self, state: State) -> None:
+        *lines, state.pending = state.pending.split(b"\n")
+        for line in lines:
+            state.lines += 1
+            if state.run.on_line(bytes(line)) is False:
+                self.stop("stopped")
+                return
+        state.cpu_before, state.slept_before = state.cpu, state.slept
 
     def _look_at_clocks(self, state: State) -> None:
         now = time.monotonic()
@@ -209,8 +211,9 @@ class Slot:
             cpu = time.clock_gettime((~state.pid << 3) | 2)  # the processor clock of another process
         except OSError:
             return  # it has just ended
-        if cpu - state.cpu < 0.1 * (now - state.seen) and waits(state.pid) and state.seen:
-            state.slept += min(now - state.seen, SLEEP_STEP)
+        idle = now - state.seen - (cpu - state.cpu)
+        if state.seen and idle > 0 and waits(state.pid):
+            state.slept += min(idle, SLEEP_STEP)
         state.cpu, state.seen = cpu, now
         spent = cpu - state.cpu_before + state.slept - state.slept_before
         limit = state.run.seconds(state.lines)

@@ -15,6 +15,8 @@ MANY, LARGE = 200_000, 4 << 20
 """Items, or bytes, beyond which a value is sent as a digest."""
 SMALL = 1 << 53
 _PLAIN = frozenset((int, float, str, bool, type(None)))
+_AS_THEY_ARE = frozenset((str, bool, type(None)))
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _NAMED = {"Decimal", "Fraction", "date", "datetime", "time", "timedelta", "UUID", "ellipsis", "range"}
 """Types of the standard library that are compared by type and text."""
 _SEQUENCES: tuple[tuple[type, str], ...] = ((tuple, "t"), (set, "s"), (frozenset, "z"))
@@ -56,6 +58,9 @@ class _Writer:
         self._left -= len(found)
         if self._left < 0:
             return [{"?": "a value too large"}]
+        kinds = set(map(type, found))
+        if kinds <= _AS_THEY_ARE or (kinds == {int} and min(found) > -SMALL and max(found) < SMALL):
+            return found  # what `wire` would make of each, for the many lists that hold nothing else
         return [self.wire(item, depth) for item in found]
 
     def _other(self, value: Any, kind: type, depth: int) -> Any:
@@ -107,7 +112,7 @@ def _text(item: Any) -> bytes:
 
 
 def _line(value: Any) -> bytes:
-    return json.dumps(_Writer().wire(value), separators=(",", ":"), allow_nan=False).encode()
+    return _JSON(_Writer().wire(value)).encode()
 
 
 def _large(kind: str, size: int, digest: str) -> bytes:

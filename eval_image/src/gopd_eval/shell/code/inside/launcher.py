@@ -1,9 +1,9 @@
 """The process that programs are forked from: light, single-threaded, without environment and without a secret.
 
-It decides nothing about programs: it takes a job from the grader, forks a child that locks itself down and runs it,
+It decides nothing about programs: it is given a job by the grader, forks a child that locks itself down and runs it,
 tells its process id, and later how it ended. It kills the child when the grader says so, and ends with the grader.
-Wire: a mark with the descriptors, a head of two lengths, then the job and its settings, both marshalled by the grader,
-whom this process trusts; nothing that a program wrote is read here.
+Wire: a mark with descriptors, of which the first is a file with settings and job, marshalled by the grader. Only the
+child reads that: of one program, or of the right one, nothing shall lie in the memory that the next is forked from.
 """
 
 import contextlib
@@ -16,14 +16,12 @@ import resource
 import select
 import signal
 import socket
-import struct
 import sys
 from typing import Any
 
 from gopd_eval.shell.code.inside import lockdown, runs
 
 RUN, KILL = b"R", b"K"
-HEAD = struct.Struct("!II")
 LIKELY = (
     "abc argparse array ast atexit base64 bisect builtins cmath collections collections.abc contextlib copy "
     "dataclasses datetime decimal enum fractions functools hashlib heapq inspect io itertools json locale "
@@ -43,31 +41,30 @@ class Launcher:
     def serve(self) -> None:
         """Until the grader closes its end."""
         while True:
-            mark, descriptors, _, _ = socket.recv_fds(self._control, 1, 3)
+            mark, descriptors, _, _ = socket.recv_fds(self._control, 1, 4)
             if not mark:
                 return
             if mark == KILL:  # it came after the child's end
                 continue
-            settings_size, job_size = HEAD.unpack(self._read(HEAD.size))
-            settings, job = marshal.loads(self._read(settings_size)), self._read(job_size)
             pid = os.fork()
             if pid == 0:
-                self._child(settings, job, descriptors)
-            del job
+                self._child(descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
             self._tell({"pid": pid})
             if not self._watch(pid):
                 return
 
-    def _child(self, settings: dict[str, Any], job: bytes, descriptors: list[int]) -> None:
+    def _child(self, descriptors: list[int]) -> None:
         """Never returns."""
         try:
-            out, *standard = descriptors
+            given, out, *standard = descriptors
+            with open(given, "rb") as file:
+                settings, job = marshal.load(file), marshal.load(file)
             for number, descriptor in enumerate(standard):
                 os.dup2(descriptor, number)
             lockdown.apply(self._cell, [out], settings["seconds"], settings["memory"])
-            runs.run(marshal.loads(job), out)
+            runs.run(job, out)
         finally:
             os._exit(1)
 
@@ -88,15 +85,6 @@ class Launcher:
         if alive:
             self._tell({"status": status, "cpu": spent, "rss": used.ru_maxrss, "left": left})
         return alive
-
-    def _read(self, size: int) -> bytes:
-        found = bytearray()
-        while len(found) < size:
-            part = self._control.recv(min(size - len(found), 1 << 20))
-            if not part:
-                raise EOFError
-            found += part
-        return bytes(found)
 
     def _tell(self, what: dict[str, Any]) -> None:
         self._control.sendall(json.dumps(what).encode() + b"\n")
