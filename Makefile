@@ -42,7 +42,7 @@ test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (
 	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) --ignore=$(ON_CLUSTER) $(PYTEST_OPTIONS)
 
 e2e: .venv/dev.stamp ## run the tests on a whole Kubernetes of one node (needs root on Linux, or KUBECONFIG of a kind cluster)
-	$(PYTEST) $(ON_CLUSTER) $(PYTEST_OPTIONS)
+	$(PYTEST) $(ON_CLUSTER) --durations=0 --durations-min=1 $(PYTEST_OPTIONS)
 
 cluster: .venv/dev.stamp ## bring up that Kubernetes, print its KUBECONFIG; it stays until make cluster-down
 	@$(PYTHON) -m tests.cluster.node up

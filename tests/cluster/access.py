@@ -7,8 +7,12 @@ is here works with one that somebody else has started, too, by its KUBECONFIG (`
 import base64
 import json
 import os
+import re
 import secrets
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import binaries
@@ -69,13 +73,43 @@ class Access:
         """Run Helm, as admin by default, with caches and configuration of its own."""
         return self._command("helm", words, stdin, check=check, kubeconfig=kubeconfig)
 
+    def shell(self) -> dict[str, str]:
+        """The environment of an administrator's shell: kubectl, helm and our own commands on PATH, and a KUBECONFIG."""
+        homes = {f"HELM_{kind}_HOME": f"{self.folder}/helm-{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
+        programs = [binaries.program("kubectl").parent, binaries.program("helm").parent, Path(sys.executable).parent]
+        path = ":".join([*map(str, programs), os.environ["PATH"]])
+        kubernetes = {"KUBECACHEDIR": f"{self.folder}/discovery", "KUBECONFIG": str(self.admin_kubeconfig)}
+        return {**os.environ, **homes, **kubernetes, "PATH": path}
+
+    @contextmanager
+    def beside(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """kubectl as long as the context lasts, for commands that go on: watches, forwarded ports."""
+        command = [str(binaries.program("kubectl")), *words]
+        pipe = subprocess.PIPE
+        started = subprocess.Popen(command, env=self.shell(), stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        try:
+            yield started
+        finally:
+            started.terminate()
+            started.wait(30)
+
+    @contextmanager
+    def forwarded(self, namespace: str, what: str, port: int) -> Iterator[int]:
+        """The port of this machine that leads to a port of a service or pod."""
+        with self.beside("port-forward", "-n", namespace, what, f":{port}") as started:
+            assert started.stdout is not None
+            line = started.stdout.readline()
+            found = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) ", line)
+            assert found, line + started.stdout.read()
+            yield int(found[1])
+
     def _command(
         self, name: str, words: tuple[str | Path, ...], stdin: str | None, *, check: bool, kubeconfig: Path | None
     ) -> subprocess.CompletedProcess[str]:
-        homes = {f"HELM_{kind}_HOME": f"{self.folder}/helm-{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
-        homes["KUBECACHEDIR"] = f"{self.folder}/discovery"
         command = [str(binaries.program(name)), *map(str, words)]
-        environment = {**os.environ, **homes, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)}
+        environment = self.shell()
+        if kubeconfig is not None:
+            environment["KUBECONFIG"] = str(kubeconfig)
         ended = subprocess.run(
             command, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=120
         )

@@ -97,12 +97,17 @@ class Process:
 
 def new_folder() -> Path:
     """The folder of a cluster. Removes those whose owner is gone, and ends the processes that they name."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if not _alive(folder / "owner.pid"):
-            clear(folder)
+    for folder in left():
+        clear(folder)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     (folder / "owner.pid").write_text(str(os.getpid()))
     return folder
+
+
+def left() -> list[Path]:
+    """Folders of clusters whose owner is gone."""
+    folders = Path(tempfile.gettempdir()).glob(f"{PREFIX}*")
+    return [folder for folder in folders if not _alive(folder / "owner.pid")]
 
 
 def clear(folder: Path) -> None:

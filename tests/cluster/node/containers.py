@@ -6,13 +6,15 @@ profile, and nothing to write to but what is mounted. What runs in it is the tes
 
 import itertools
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.cluster.node import leaving
 from tests.cluster.node.daemons import eventually
-from tests.cluster.processes import Died, Process, clear, new_folder
+from tests.cluster.processes import Died, Process, clear, left, new_folder
 
 CONFIGURATION = """\
 version = 2
@@ -29,6 +31,9 @@ DEFAULT_CAPABILITIES = (
     "AUDIT_WRITE"
 ).split()
 START_SECONDS = 60.0
+SOCKET = "containerd.sock"
+GROUP = "gopd"
+"""containerd's namespace, which it also names the containers' cgroup by."""
 
 
 class Containers:
@@ -53,7 +58,7 @@ class Containers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._daemon.stop()
-        clear(self.folder)
+        _clear(self.folder)
 
     def _load(self, image: str) -> None:
         if image in self._loaded:
@@ -94,5 +99,28 @@ class Containers:
         )
 
     def _ctr(self, *words: str, patience: float = 60) -> subprocess.CompletedProcess[str]:
-        command = ["ctr", "--address", str(self.folder / "containerd.sock"), "--namespace", "gopd", *words]
+        command = ["ctr", "--address", str(self.folder / SOCKET), "--namespace", GROUP, *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+
+
+def clear_left() -> None:
+    """Take away what interrupted tests have left: their containers, with mounts and groups."""
+    for folder in left():
+        _clear(folder)
+    for group in leaving.groups(GROUP):
+        for one in group.iterdir():
+            if one.is_dir() and not (Path(tempfile.gettempdir()) / one.name.rpartition("-")[0]).exists():
+                leaving.remove_group(one)
+        leaving.removed(group)
+
+
+def _clear(folder: Path) -> None:
+    """End the containers of a folder's containerd, and remove what they leave: groups, mounts, files."""
+    groups = [one for group in leaving.groups(GROUP) for one in group.glob(f"{folder.name}-*")]
+    leaving.end(lambda: [*leaving.processes_of(groups), *leaving.shims(folder / SOCKET)])
+    for group in groups:
+        leaving.remove_group(group)
+    for group in leaving.groups(GROUP):
+        leaving.removed(group)  # unless others are in it
+    leaving.unmount(folder)
+    clear(folder)

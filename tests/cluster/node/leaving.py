@@ -9,8 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster.node import network
@@ -54,11 +53,12 @@ def leave(place: Place) -> None:
     end_containers(place)
     for name in AFTER_PODS:
         Daemon(name, place.folder).stop(10)
-    _end(lambda: unnamed(place))
+    end(lambda: unnamed(place))
     _remove_tables()
     network.remove_bridge()
     unmount(place.folder)
-    _remove_groups()
+    for group in groups():
+        remove_group(group)
     _restore(place)
     if left := mounts_below(place.folder):
         raise Died(f"still mounted: {', '.join(map(str, left))}; end what uses it, then `make cluster-down` again")
@@ -66,12 +66,11 @@ def leave(place: Place) -> None:
 
 
 def end_containers(place: Place) -> None:
-    """Kill every process in the node's group, then the shims that containerd left with them."""
+    """Kill every process in the node's group, and the shims that containerd left with them."""
+    end(lambda: [*processes_of(groups()), *shims(place.socket)])
 
-    _end(lambda: [*group_processes(), *shims(place)])
 
-
-def _end(find: Callable[[], list[int]]) -> None:
+def end(find: Callable[[], list[int]]) -> None:
     """Kill what is found until nothing is."""
 
     def ended() -> bool:
@@ -84,10 +83,10 @@ def _end(find: Callable[[], list[int]]) -> None:
         raise Died(f"processes {', '.join(map(str, find()))} do not end")
 
 
-def group_processes() -> list[int]:
-    """Processes that run in the node's cgroup, in any hierarchy."""
+def processes_of(found_groups: Sequence[Path]) -> list[int]:
+    """Processes that run in cgroups or below them."""
     found: set[int] = set()
-    for group in groups():
+    for group in found_groups:
         for path in group.rglob("cgroup.procs"):
             try:
                 found |= {int(line) for line in path.read_text().split()}
@@ -96,15 +95,15 @@ def group_processes() -> list[int]:
     return sorted(pid for pid in found if started(pid))
 
 
-def groups() -> list[Path]:
-    """The node's cgroup in each hierarchy."""
-    folders = [CGROUPS / GROUP, *(hierarchy / GROUP for hierarchy in CGROUPS.glob("*") if hierarchy.is_dir())]
+def groups(name: str = GROUP) -> list[Path]:
+    """A cgroup, by default the node's, in each hierarchy."""
+    folders = [CGROUPS / name, *(hierarchy / name for hierarchy in CGROUPS.glob("*") if hierarchy.is_dir())]
     return [folder for folder in folders if folder.is_dir()]
 
 
-def shims(place: Place) -> list[int]:
-    """containerd's shims of this node: they name its socket."""
-    return [pid for pid, name, words in _programs() if name == SHIM and str(place.socket) in words]
+def shims(socket: Path) -> list[int]:
+    """The shims of the containerd that listens there: they name its socket."""
+    return [pid for pid, name, words in _programs() if name == SHIM and str(socket) in words]
 
 
 def unnamed(place: Place) -> list[int]:
@@ -165,16 +164,22 @@ def make_groups() -> None:
                 shares.write_text(str(1024 * (os.cpu_count() or 1)))
 
 
-def _remove_groups() -> None:
-    for group in groups():
-        folders = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-        for folder in [*folders, group]:
-            for _ in range(20):
-                try:
-                    folder.rmdir()
-                    break
-                except OSError:  # a process that was killed is still on its way out
-                    time.sleep(0.1)
+def remove_group(group: Path) -> None:
+    """Remove a cgroup with those below it, unless something still runs in them when time is up."""
+    folders = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+    for folder in [*folders, group]:
+        eventually(lambda folder=folder: removed(folder), 2.0)  # type: ignore[misc]
+
+
+def removed(folder: Path) -> bool:
+    """Remove one cgroup; whether it is gone now."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:  # a process that was killed is still on its way out
+        return False
+    return True
 
 
 def _remove_tables() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster import binaries
-from tests.cluster.node import images, leaving, network, preflight, services
+from tests.cluster.node import containers, images, leaving, network, preflight, services
 from tests.cluster.node.kubernetes import NodePlane, Workers
 from tests.cluster.node.place import Place
 from tests.cluster.node.runtime import Runtime
@@ -69,7 +69,8 @@ class Node:
         return found
 
     def down(self) -> None:
-        """Take it away, whatever is left of it."""
+        """Take it away, whatever is left of it; and containers of tests that were interrupted."""
+        containers.clear_left()
         leaving.leave(self.place)
 
     def _start(self, archives: Mapping[str, Path]) -> None:

@@ -1,6 +1,7 @@
 """The chart installed as a person does it, and namespaces with a volume that has models on it.
 
-Decides the values of the installation and where volumes lie. What is done with it the tests decide.
+Decides the values of the installation and where volumes lie. Which cluster that is, and what is done with it, others
+decide.
 """
 
 import copy
@@ -17,10 +18,8 @@ from typing import Any
 import yaml
 from tests.cluster.access import Access
 from tests.cluster.api import NAMESPACES, PODS, Document, Kind
-from tests.cluster.node import images
-from tests.cluster.node.node import Node
+from tests.e2e.cluster.clusters import REPOSITORY, Cluster
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 SYSTEM, RELEASE, CLAIM = "gopd-system", "gopd", "gopd-models"
 OPERATOR = "app.kubernetes.io/component=operator"
 MLFLOW = "app.kubernetes.io/component=mlflow"
@@ -31,27 +30,29 @@ EXAMPLE = REPOSITORY / "examples" / "cluster-quickstart.yaml"
 
 
 class Installation:
-    """gopd on the node: the chart in a namespace of its own, and teams that have jobs."""
+    """gopd on the cluster: the chart in a namespace of its own, and teams that have jobs."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.access: Access = node.plane
-        self.api = node.plane.api
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.access: Access = cluster.access
+        self.api = cluster.access.api
 
     def install(self) -> None:
-        """`helm install` with the images of the node; the embedded MLflow gets a volume.
-
-        The annotation names the operator's image by what is in it: another one under the same tag is another pod.
-        """
+        """`helm install` with the images of the cluster; the embedded MLflow gets a volume."""
         self._volume(SYSTEM, f"{RELEASE}-mlflow", "10Gi", "ReadWriteOnce", MLFLOW_USER)
         self.access.helm(
             "upgrade", "--install", RELEASE, REPOSITORY / "charts" / "gopd", "-n", SYSTEM, "--create-namespace",
-            "--set", "imageRegistry=localhost",
-            "--set", f"podAnnotations.tests/image={self.node.loaded()[images.OPERATOR.name]}",
+            "--set", f"imageRegistry={self.cluster.registry}",
+            "--set", "settings.images.grading=gopd-grader:0.1.0",
+            # Another image under the same tag is another pod.
+            "--set", f"podAnnotations.tests/image={self.cluster.operator_image}",
         )  # fmt: skip
         for name in ("operator", "mlflow"):
-            words = ("rollout", "status", "-n", SYSTEM, f"deployment/{RELEASE}-{name}", "--timeout=110s")
-            self.access.kubectl(*words)
+            self.rolled_out(SYSTEM, f"{RELEASE}-{name}")
+
+    def rolled_out(self, namespace: str, deployment: str) -> None:
+        """Wait until a deployment is as it should be."""
+        self.access.kubectl("rollout", "status", "-n", namespace, f"deployment/{deployment}", "--timeout=110s")
 
     def team(self, namespace: str) -> Path:
         """A namespace that demands the restricted standard, with the tiny models on its claim; their folder here."""
@@ -62,8 +63,8 @@ class Installation:
         if self.api.find(CLAIMS, namespace, CLAIM) is None:
             asked = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "100Gi"}}}
             self.api.create(CLAIMS, namespace, {"metadata": {"name": CLAIM}, "spec": asked})
-        shutil.copytree(tiny_inputs(self.node.place.folder / "inputs"), folder, dirs_exist_ok=True)
-        _give(folder, JOB_USER)
+        shutil.copytree(tiny_inputs(self.cluster.volumes / "inputs"), folder, dirs_exist_ok=True)
+        give_to_jobs(folder)
         return folder
 
     def apply(self, namespace: str, document: Document) -> None:
@@ -80,7 +81,7 @@ class Installation:
 
     def _volume(self, namespace: str, claim: str, size: str, mode: str, user: int) -> Path:
         """A folder of this machine as the volume of a claim that is there or will be."""
-        folder = self.node.place.volumes / f"{namespace}-{claim}"
+        folder = self.cluster.volumes / f"{namespace}-{claim}"
         folder.mkdir(exist_ok=True)
         _give(folder, user)
         spec = {
@@ -112,7 +113,7 @@ def example() -> Document:
 
 
 def short_job(name: str, changes: Mapping[str, Any] | None = None) -> Document:
-    """A training of one teacher without evaluations: what faults are tried on. `changes` are merged into its spec."""
+    """A training of one teacher without evaluations. `changes` are merged into its spec."""
     document = example()
     document["metadata"]["name"] = name
     spec = document["spec"]
@@ -135,6 +136,15 @@ def merged(whole: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
     return found
 
 
+def give_to_jobs(folder: Path) -> None:
+    """Have everything in a folder belong to the pods of jobs."""
+    _give(folder, JOB_USER)
+
+
 def _give(folder: Path, user: int) -> None:
+    """To a user of pods; by somebody who is not root: to everybody."""
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, user, user)
+        if os.geteuid() == 0:
+            os.chown(path, user, user)
+        else:
+            path.chmod(0o777 if path.is_dir() else 0o666)

@@ -1,18 +1,16 @@
-"""One job on a cluster, as a test follows it: its status, its pods, and when what happened.
+"""One job on a cluster, as a test follows it: its status, its pods, its run, its files.
 
 Decides how long is waited and what is told when the wait was in vain: conditions, pods, events, the end of the log.
 """
 
-import subprocess
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.cluster.api import DISTILLATION_JOBS, JOBS, PODS, RAY_JOBS, ApiError, Document, Kind
-from tests.e2e.cluster.installation import Installation
+from tests.cluster.api import DISTILLATION_JOBS, PODS, ApiError, Document, Kind
+from tests.e2e.cluster.installation import CLAIM, Installation
+from tests.e2e.cluster.recorded import Recorded
 from urllib3.exceptions import HTTPError
 
 PATIENCE = 1500.0
@@ -25,17 +23,18 @@ class NotSeen(AssertionError):
 
 @dataclass
 class Followed:
-    """A DistillationJob of a namespace."""
+    """A job of a namespace."""
 
     installation: Installation
     namespace: str
     name: str
+    kind: Kind = DISTILLATION_JOBS
 
     def document(self) -> Document:
         """The object; an empty one once it is gone, and while the API server does not answer."""
         try:
-            return self.installation.api.find(DISTILLATION_JOBS, self.namespace, self.name) or {}
-        except HTTPError:
+            return self.installation.api.find(self.kind, self.namespace, self.name) or {}
+        except (ApiError, HTTPError):
             return {}
 
     def status(self) -> Document:
@@ -66,6 +65,20 @@ class Followed:
         named = ",".join(f"gopd.io/{key}={value}" for key, value in {"job": self.name, **labels}.items())
         return self.installation.api.list(PODS, self.namespace, labels=named)
 
+    def run(self) -> Recorded:
+        """Its run in MLflow; there has to be one by now."""
+        return Recorded(self.installation, self.status()["mlflow"]["runId"])
+
+    def folder(self) -> Path:
+        """Its own folder on the volume, on this machine."""
+        root = self.installation.cluster.volumes / f"{self.namespace}-{CLAIM}"
+        return root / "jobs" / self.namespace / f"{self.name}-{self.document()['metadata']['uid'][:8]}"
+
+    def trains(self, steps: int = 2) -> None:
+        """See the training go on by some steps."""
+        seen = self.step()
+        self.wait(f"step after {seen}", lambda: self.step() >= seen + steps)
+
     def wait(self, what: str, true: Callable[[], bool], patience: float = PATIENCE) -> None:
         """Poll until true. Raises NotSeen with how the job stands."""
         give_up = time.monotonic() + patience
@@ -85,62 +98,10 @@ class Followed:
         """Everything that a person would look at."""
         kubectl = self.installation.access.kubectl
         words = (
-            ("get", "dj", self.name, "-o", "jsonpath={.status}"),
+            ("get", self.kind.plural, self.name, "-o", "jsonpath={.status}"),
             ("get", "pods,rayjobs,jobs", "-o", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
             ("logs", "-l", f"gopd.io/job={self.name}", "--tail=30", "--prefix"),
         )
         told = [kubectl(*some, "-n", self.namespace, check=False).stdout[-4000:] for some in words]
         return "\n".join(told)
-
-
-def head_process(followed: Followed, words: str) -> int:
-    """The pid, on this machine, of the process of a job's head pod whose arguments hold `words`."""
-    (pod,) = [one for one in followed.pods(part="train") if "deletionTimestamp" not in one["metadata"]]
-    uid = pod["metadata"]["uid"]
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            inside = uid in (folder / "cgroup").read_text()
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # ended meanwhile
-            continue
-        if inside and words in line:
-            return int(folder.name)
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    raise NotSeen(f"no process with `{words}` in {pod['metadata']['name']}:\n{listed[-3000:]}")
-
-
-@dataclass
-class Timeline:
-    """When objects of a namespace first looked like something, by watches that run beside the test."""
-
-    installation: Installation
-    namespace: str
-    seen: list[tuple[float, str, Document]] = field(default_factory=list)
-    _end: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def __enter__(self) -> "Timeline":
-        for kind in (DISTILLATION_JOBS, RAY_JOBS, JOBS):
-            thread = threading.Thread(target=self._watch, args=(kind,), daemon=True)
-            thread.start()
-            self._threads.append(thread)
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        self._end.set()
-
-    def moment(self, kind: Kind, true: Callable[[Document], Any]) -> float | None:
-        """Seconds (monotonic) at which an object of a kind first made this true."""
-        return next((at for at, plural, document in self.seen if plural == kind.plural and true(document)), None)
-
-    def _watch(self, kind: Kind) -> None:
-        while not self._end.is_set():
-            try:
-                for event, document in self.installation.api.watch(kind, self.namespace, seconds=60):
-                    if event != "BOOKMARK":
-                        self.seen.append((time.monotonic(), kind.plural, document))
-                    if self._end.is_set():
-                        return
-            except (ApiError, HTTPError):
-                time.sleep(0.2)

@@ -1,17 +1,26 @@
-"""What pods of a job may do, tried in the cluster: with the training's token, and in a pod like the one that grades."""
+"""Jobs of two teams at the same time: what each sees, what its pods may do, and what code of a model can do in them.
+
+Everything is tried: with the trainings' own tokens, in a pod like the one that grades, and by a program that stands
+where a model's answer stood.
+"""
 
 import copy
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
-from tests.cluster.api import CONFIG_MAPS, JOBS, PODS, SECRETS, ApiError, Document, Kind
-from tests.e2e.cluster.installation import Installation, short_job
+from tests.cluster.api import CONFIG_MAPS, EVAL_JOBS, JOBS, PODS, SECRETS, ApiError, Document, Kind
+from tests.e2e.cluster.attempts import VERDICTS, evaluation, replace_answers, verdicts, write_problem
+from tests.e2e.cluster.installation import CLAIM, Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = pytest.mark.timeout(1200)
 ROLES = Kind("rbac.authorization.k8s.io", "v1", "roles")
+STEPS = {"team-a": 8, "team-b": 6}
+"""Trainings of the same name, which differ in how long they are."""
+NAME, LOGIN = "isolated", "mlflow-login"
 PROBE = """
 import json, os, pathlib
 def refused(act):
@@ -31,15 +40,20 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def measured(installation: Installation, team: str) -> Followed:
-    """A job that has been graded once: it is measured before its training begins."""
-    document = short_job("isolated")
-    tasks = [{"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "limit": 4}]
-    document["spec"]["evaluation"] = {"tasks": tasks, "sampling": {"maxResponseTokens": 8}}
-    installation.apply(team, document)
-    followed = Followed(installation, team, "isolated")
-    followed.wait("grading", lambda: followed.pods(part="grade") != [])
-    return followed
+def trainings(installation: Installation, team: str) -> dict[str, Followed]:
+    """One in each namespace, and an EvalJob beside the second; both train."""
+    assert team in STEPS
+    volume = installation.team("team-b")
+    write_problem(volume)
+    login = {"MLFLOW_TRACKING_USERNAME": "gopd", "MLFLOW_TRACKING_PASSWORD": "change-me"}
+    installation.api.create(SECRETS, "team-b", {"metadata": {"name": LOGIN}, "stringData": login})
+    for namespace, steps in STEPS.items():
+        installation.apply(namespace, short_job(NAME, {"optimization": {"steps": steps}}))
+    installation.apply("team-b", evaluation("drawn", LOGIN))
+    found = {namespace: Followed(installation, namespace, NAME) for namespace in STEPS}
+    for one in found.values():
+        one.wait("training pod", lambda one=one: one.pods(part="train") != [])  # type: ignore[misc]
+    return found
 
 
 def refusal(act: Callable[[], object]) -> int:
@@ -51,55 +65,95 @@ def refusal(act: Callable[[], object]) -> int:
     return 0
 
 
-def test_the_trainings_token_patches_its_one_config_map_and_nothing_else(
-    installation: Installation, measured: Followed
+@pytest.mark.parametrize("namespace", STEPS)
+def test_a_trainings_token_patches_its_one_config_map_and_nothing_else(
+    installation: Installation, trainings: dict[str, Followed], namespace: str
 ) -> None:
-    followed = measured
-    followed.wait("training pod", lambda: followed.pods(part="train") != [])
-    (pod,) = followed.pods(part="train")
+    (pod,) = trainings[namespace].pods(part="train")
     account = pod["spec"]["serviceAccountName"]
-    mine = installation.access.account_api(followed.namespace, account)
-    maps = installation.api.list(CONFIG_MAPS, followed.namespace, labels=f"gopd.io/job={followed.name}")
+    mine = installation.access.account_api(namespace, account)
+    maps = installation.api.list(CONFIG_MAPS, namespace, labels=f"gopd.io/job={NAME}")
     other = next(name for one in maps if account != (name := one["metadata"]["name"]))
-    empty: Document = {"metadata": {"annotations": {"tests": "tried"}}}
-    namespace = followed.namespace
-    assert refusal(lambda: mine.merge(CONFIG_MAPS, namespace, account, empty, dryRun="All")) == 0
+    elsewhere = next(one for one in STEPS if one != namespace)
+    (theirs,) = trainings[elsewhere].pods(part="train")
+    foreign = theirs["spec"]["serviceAccountName"]
+    touched: Document = {"metadata": {"annotations": {"tests": "tried"}}}
+    assert refusal(lambda: mine.merge(CONFIG_MAPS, namespace, account, touched, dryRun="All")) == 0
     tried = {
-        "patch another": lambda: mine.merge(CONFIG_MAPS, namespace, other, empty, dryRun="All"),
+        "patch another": lambda: mine.merge(CONFIG_MAPS, namespace, other, touched, dryRun="All"),
         "read another": lambda: mine.get(CONFIG_MAPS, namespace, other),
         "list": lambda: mine.list(CONFIG_MAPS, namespace),
         "delete its own": lambda: mine.delete(CONFIG_MAPS, namespace, account, dryRun="All"),
         "secrets": lambda: mine.list(SECRETS, namespace),
         "pods": lambda: mine.list(PODS, namespace),
-        "the system's": lambda: mine.list(CONFIG_MAPS, "kube-system"),
         "roles": lambda: mine.list(ROLES, namespace),
+        "the system's": lambda: mine.list(CONFIG_MAPS, "kube-system"),
+        "patch the other team's": lambda: mine.merge(CONFIG_MAPS, elsewhere, foreign, touched, dryRun="All"),
+        "read the other team's": lambda: mine.get(CONFIG_MAPS, elsewhere, foreign),
     }
     assert {what: refusal(act) for what, act in tried.items()} == dict.fromkeys(tried, 403)
 
 
-def test_the_pod_that_grades_can_write_nowhere_and_knows_nothing(
-    installation: Installation, measured: Followed
+def test_trainings_of_one_name_and_an_evaluation_do_not_see_each_other(
+    installation: Installation, trainings: dict[str, Followed]
 ) -> None:
-    followed = measured
-    (job,) = installation.api.list(JOBS, followed.namespace, labels=f"gopd.io/job={followed.name},gopd.io/part=grade")
-    spec = copy.deepcopy(job["spec"]["template"]["spec"])
+    drawn = Followed(installation, "team-b", "drawn", EVAL_JOBS)
+    ended = {namespace: one.wait_for_end() for namespace, one in trainings.items()}
+    drawn.wait_for_end()
+    spans = [(status["attempts"][0]["started"], status["attempts"][0]["ended"]) for status in ended.values()]
+    assert max(map(moment, (span[0] for span in spans))) < min(map(moment, (span[1] for span in spans)))
+    assert {name: status["progress"]["totalSteps"] for name, status in ended.items()} == STEPS
+    for namespace, one in trainings.items():
+        assert one.run().steps("kl/teacher") == list(range(1, STEPS[namespace] + 1))
+        root = installation.cluster.volumes / f"{namespace}-{CLAIM}" / "jobs"
+        assert [folder.name for folder in root.iterdir()] == [namespace]
+    assert len({one.run().run_id for one in trainings.values()}) == 2
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+@pytest.mark.usefixtures("trainings")
+def test_what_a_model_could_write_opens_no_socket_in_the_pod_that_grades(installation: Installation) -> None:
+    """The answers of an EvalJob are replaced by programs; the next EvalJob finds them and grades them in its pod."""
+    volume = installation.cluster.volumes / f"team-b-{CLAIM}"
+    Followed(installation, "team-b", "drawn", EVAL_JOBS).wait_for_end()
+    replace_answers(volume)
+    installation.apply("team-b", evaluation("attempts", LOGIN))
+    followed = Followed(installation, "team-b", "attempts", EVAL_JOBS)
+    status = followed.wait_for_end()
+    assert verdicts(volume) == VERDICTS
+    (score,) = [one for one in status["evaluations"] if one["metric"] == "avg@2"]
+    assert score["value"] == 0.5
+
+
+@pytest.mark.usefixtures("trainings")
+def test_the_pod_that_grades_can_write_nowhere_and_knows_nothing(installation: Installation) -> None:
+    Followed(installation, "team-b", "drawn", EVAL_JOBS).wait_for_end()
+    jobs = {part: part_job(installation, part) for part in ("grade", "compare")}
+    (compares,) = jobs["compare"]["spec"]["containers"]
+    assert compares["envFrom"] == [{"secretRef": {"name": LOGIN}}], "the comparison has what grading must not have"
+    spec = copy.deepcopy(jobs["grade"]["spec"])
     (container,) = spec["containers"]
     container["command"] = ["python", "-c", PROBE]
-    installation.api.create(PODS, followed.namespace, {"metadata": {"name": "probe"}, "spec": spec})
+    spec["restartPolicy"] = "Never"
+    installation.api.create(PODS, "team-b", {"metadata": {"name": "probe"}, "spec": spec})
     try:
-        told = said(installation, followed.namespace, "probe")
+        told = said(installation, "team-b", "probe")
     finally:
-        installation.api.delete(PODS, followed.namespace, "probe")
-    assert told == {
-        "user": 1000,
-        "root": "OSError",
-        "token": False,
-        "named": [],
-        "capabilities": "0" * 16,
-    }
+        installation.api.delete(PODS, "team-b", "probe")
+    assert told == {"user": 1000, "root": "OSError", "token": False, "named": [], "capabilities": "0" * 16}
 
 
-def said(installation: Installation, namespace: str, pod: str, patience: float = 300) -> Document:
+def part_job(installation: Installation, part: str) -> Document:
+    """What pods of one part of the evaluation are made from."""
+    (job,) = installation.api.list(JOBS, "team-b", labels=f"gopd.io/job=drawn,gopd.io/part={part}")
+    template: Document = job["spec"]["template"]
+    return template
+
+
+def said(installation: Installation, namespace: str, pod: str, patience: float = 120) -> Document:
     """What a pod prints, once it has ended well."""
     give_up = time.monotonic() + patience
     while (phase := installation.api.get(PODS, namespace, pod)["status"].get("phase")) != "Succeeded":

@@ -1,129 +1,168 @@
-"""The path of a user: install, apply, look, and find the comparison in the object and in MLflow."""
+"""The path of a user: install, apply, look, and find the comparison in the object, in MLflow, and the same at home."""
 
 import json
-import urllib.request
-from typing import Any
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.cluster.api import DISTILLATION_JOBS, EVENTS, JOBS, RAY_JOBS, Document
-from tests.e2e.cluster.installation import EXAMPLE, MLFLOW, SYSTEM, Installation, example
-from tests.e2e.cluster.observing import Followed, Timeline
+from tests.cluster.api import EVENTS, Document
+from tests.e2e.cluster.browser import look
+from tests.e2e.cluster.clusters import REPOSITORY
+from tests.e2e.cluster.installation import EXAMPLE, RELEASE, SYSTEM, Installation, example, tiny_inputs
+from tests.e2e.cluster.observing import Followed
 
-pytestmark = pytest.mark.timeout(2400)
+from gopd_api.reports import Comparison
+
+pytestmark = pytest.mark.timeout(1200)
 NAME = "cluster-quickstart"
-OWN_SECONDS = 3.0
-"""How long the operator may take for one step of its own, at the median; a busy machine of two cores takes longer."""
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
-def finished(installation: Installation, team: str) -> tuple[Followed, Timeline]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `kubectl get dj -w` prints."""
+    return tmp_path_factory.mktemp("watched") / "table"
+
+
+@pytest.fixture(scope="module")
+def finished(installation: Installation, team: str, watched: Path) -> Followed:
     """The example, applied and followed to its end."""
     followed = Followed(installation, team, NAME)
-    with Timeline(installation, team) as timeline:
-        installation.access.kubectl("apply", "-n", team, "-f", EXAMPLE)
-        followed.wait("training step", lambda: followed.step() >= 1)
-        table = installation.access.kubectl("get", "dj", NAME, "-n", team).stdout
-        assert "Training" in table
+    installation.access.kubectl("apply", "-n", team, "-f", EXAMPLE)
+    with installation.access.beside("get", "dj", NAME, "-n", team, "-w") as table:
         followed.wait_for_end()
-    return followed, timeline
+    assert table.stdout is not None
+    watched.write_text(table.stdout.read())
+    return followed
 
 
-def test_the_first_job_of_the_documentation_succeeds(finished: tuple[Followed, Timeline]) -> None:
-    status = finished[0].status()
+def test_the_first_job_of_the_documentation_succeeds(finished: Followed) -> None:
+    status = finished.status()
     assert [attempt["number"] for attempt in status["attempts"]] == [1]
-    steps = example()["spec"]["optimization"]["steps"]
-    assert status["progress"]["display"] == f"{steps}/{steps}"
+    assert status["progress"]["display"] == f"{STEPS}/{STEPS}"
+    assert example()["spec"]["optimization"]["steps"] == STEPS
     assert {one["step"] for one in status["checkpoints"]} == {5, 10}
-    assert finished[0].condition("Complete")["status"] == "True"
+    assert finished.condition("Complete")["status"] == "True"
 
 
-def test_the_comparison_is_in_the_object(finished: tuple[Followed, Timeline]) -> None:
-    status = finished[0].status()
+@pytest.mark.usefixtures("finished")
+def test_a_person_who_watches_sees_it_go_on(watched: Path) -> None:
+    lines = [line.split() for line in watched.read_text().splitlines() if line.startswith(NAME)]
+    phases = list(dict.fromkeys(line[1] for line in lines))
+    wanted = ["Pending", "Provisioning", "Training", "Evaluating", "Succeeded"]
+    assert [phase for phase in phases if phase in wanted] == wanted
+    steps = {line[2] for line in lines if re.fullmatch(r"\d+/\d+", line[2])}
+    assert len(steps) > 2, watched.read_text()
+
+
+def test_the_comparison_is_in_the_object(finished: Followed) -> None:
+    status = finished.status()
     values = {one["subject"]: one["value"] for one in status["evaluations"] if one["metric"] == "kl"}
     assert {"algebra", "before", "after"} <= set(values), values
     assert values["algebra"] == 0
     assert values["before"] > 0
-    table = finished[0].installation.access.kubectl("get", "dj", NAME, "-n", finished[0].namespace).stdout
+    table = finished.installation.access.kubectl("get", "dj", NAME, "-n", finished.namespace).stdout
     assert status["best"]["display"] in table
 
 
-def test_describe_tells_the_story(finished: tuple[Followed, Timeline]) -> None:
-    followed = finished[0]
-    told = followed.installation.access.kubectl("describe", "dj", NAME, "-n", followed.namespace).stdout
+def test_describe_tells_the_story(finished: Followed) -> None:
+    told = finished.installation.access.kubectl("describe", "dj", NAME, "-n", finished.namespace).stdout
     for reason in ("AttemptStarted", "Training", "CheckpointSaved", "AttemptSucceeded", "Succeeded"):
         assert reason in told
     mine = [
         event
-        for event in followed.installation.api.list(EVENTS, followed.namespace)
+        for event in finished.installation.api.list(EVENTS, finished.namespace)
         if event["involvedObject"]["name"] == NAME and event["type"] == "Warning"
     ]
     assert mine == []
 
 
-def test_mlflow_has_one_run_with_curves_and_the_comparison(finished: tuple[Followed, Timeline]) -> None:
-    followed = finished[0]
-    run_id = followed.status()["mlflow"]["runId"]
-    run = mlflow(followed.installation, f"runs/get?run_id={run_id}")["run"]
-    assert run["info"]["status"] == "FINISHED"
-    history = mlflow(followed.installation, f"metrics/get-history?run_id={run_id}&metric_key=kl/teacher")["metrics"]
-    assert sorted({point["step"] for point in history}) == list(range(1, 11))
-    evaluated = mlflow(followed.installation, f"metrics/get-history?run_id={run_id}&metric_key=eval/kl-to-teacher/kl")
-    assert {0, 10} <= {point["step"] for point in evaluated["metrics"]}
-    files = mlflow(followed.installation, f"artifacts/list?run_id={run_id}")["files"]
-    assert {"train-request.json", "train-report.json"} <= {file["path"] for file in files}
+def test_mlflow_has_one_run_with_curves_and_the_comparison(finished: Followed) -> None:
+    run = finished.run()
+    assert run.runs_of_job(finished.document()["metadata"]["uid"]) == [run.run_id]
+    finished.wait("run FINISHED", lambda: run.status() == "FINISHED", 60)
+    assert run.steps("kl/teacher") == list(range(1, STEPS + 1))
+    assert {0, STEPS} <= set(run.steps("eval/kl-to-teacher/kl"))
+    assert {"train-request.json", "train-report.json"} <= run.files()
 
 
-def test_the_operator_adds_little_of_its_own(finished: tuple[Followed, Timeline]) -> None:
-    timeline, overheads = finished[1], measured(finished[1])
-    begun = timeline.moment(DISTILLATION_JOBS, lambda one: one["metadata"]["name"] == NAME)
-    ended = timeline.moment(DISTILLATION_JOBS, lambda one: one.get("status", {}).get("phase") == "Succeeded")
-    assert begun is not None
-    assert ended is not None
-    print(f"\nwall time {ended - begun:.1f} s")
-    for what, seconds in overheads.items():
-        print(f"{what}: {seconds:.2f} s")
-    print(f"the operator's share: {sum(overheads.values()) / (ended - begun):.1%}")
-    assert sorted(overheads.values())[len(overheads) // 2] < OWN_SECONDS
-
-
-def measured(timeline: Timeline) -> dict[str, float]:
-    """Seconds between something that the operator waited for and what it did then."""
-
-    def named(*words: str) -> Any:
-        return lambda one: all(word in one["metadata"]["name"] for word in words)
-
-    def complete(one: Document) -> bool:
-        return any(
-            state["type"] == "Complete" and state["status"] == "True"
-            for state in one.get("status", {}).get("conditions", [])
-        )
-
-    pairs = {
-        "apply -> inspection created": (
-            timeline.moment(DISTILLATION_JOBS, named(NAME)),
-            timeline.moment(JOBS, named("inspect")),
-        ),
-        "inspection complete -> RayJob created": (
-            timeline.moment(JOBS, lambda one: "inspect" in one["metadata"]["name"] and complete(one)),
-            timeline.moment(RAY_JOBS, named(NAME)),
-        ),
-        "RayJob finished -> evaluation created": (
-            timeline.moment(RAY_JOBS, lambda one: one.get("status", {}).get("jobStatus") == "SUCCEEDED"),
-            timeline.moment(JOBS, named(NAME, "end-gen")),
-        ),
-        "comparison complete -> Succeeded": (
-            timeline.moment(JOBS, lambda one: one["metadata"]["name"].endswith("cmp") and complete(one)),
-            timeline.moment(DISTILLATION_JOBS, lambda one: one.get("status", {}).get("phase") == "Succeeded"),
-        ),
+def test_mlflows_page_shows_curves_checkpoints_and_the_comparison(
+    finished: Followed, artifacts: Path, tell: Callable[[str], None]
+) -> None:
+    run = finished.run()
+    experiment = run.run()["info"]["experiment_id"]
+    pages = {
+        "mlflow-run": (f"runs/{run.run_id}", ["Finished", "kl/teacher", "eval/kl-to-teacher/kl"]),
+        "mlflow-curves": (f"runs/{run.run_id}/model-metrics", ["teacher"]),
+        "mlflow-artifacts": (f"runs/{run.run_id}/artifacts", ["train-report.json"]),
     }
-    return {
-        what: max(0.0, end - begin) for what, (begin, end) in pairs.items() if begin is not None and end is not None
+    with finished.installation.access.forwarded(SYSTEM, f"service/{RELEASE}-mlflow", 5000) as port:
+        for name, (page, words) in pages.items():
+            address = f"http://localhost:{port}/#/experiments/{experiment}/{page}"
+            look(address, words, artifacts / f"{name}.png")
+            tell(f"picture of MLflow: {artifacts / f'{name}.png'}")
+
+
+@pytest.fixture(scope="module")
+def here(finished: Followed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work directory of this machine in which the same file has run, with the cluster's student beside it."""
+    root = tmp_path_factory.mktemp("here")
+    shutil.copytree(tiny_inputs(finished.installation.cluster.volumes / "inputs"), root, dirs_exist_ok=True)
+    gopd("run", str(EXAMPLE), "--workdir", str(root))
+    shutil.copytree(finished.folder() / "exports" / f"step-{STEPS}", root / "models" / "of-the-cluster")
+    (own,) = root.glob(f"jobs/default/{NAME}-*/exports/step-{STEPS}")
+    shutil.copytree(own, root / "models" / "of-here")
+    return root
+
+
+def gopd(*words: str) -> None:
+    """The command of somebody who works on this machine."""
+    command = [str(REPOSITORY / ".venv" / "bin" / "gopd"), *words]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=900)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+
+
+def comparison(root: Path, job: str) -> Comparison:
+    (path,) = root.glob(f"jobs/default/{job}-*/evaluations/compare/comparison.json")
+    return Comparison.model_validate_json(path.read_text())
+
+
+def test_what_needs_no_training_has_the_same_value_here(finished: Followed, here: Path) -> None:
+    """The same answers are drawn there and here."""
+    there = {(one["subject"], one["metric"]): one["value"] for one in finished.status()["evaluations"]}
+    scores = {(one.subject, one.metric): one.value for one in comparison(here, NAME).scores}
+    assert scores["before", "kl"] == pytest.approx(there["before", "kl"], rel=1e-4)
+    assert scores["algebra", "kl"] == there["algebra", "kl"] == 0
+
+
+def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[str], None]) -> None:
+    """Both students answer the same prompts; their difference is within its own sampling error."""
+    subjects = [{"name": name, "model": f"models/{name}"} for name in ("of-here", "of-the-cluster")]
+    task: Document = {"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "teacher": "models/tiny-algebra"}
+    document = {
+        "apiVersion": "gopd.io/v1alpha1",
+        "kind": "EvalJob",
+        "metadata": {"name": "there-or-here"},
+        "spec": {
+            "subjects": subjects,
+            "tasks": [task],
+            "sampling": {"maxResponseTokens": 16},
+            "compute": {"accelerator": "cpu"},
+        },
     }
-
-
-def mlflow(installation: Installation, question: str) -> Document:
-    """An answer of MLflow's own API, asked at its pod."""
-    address = installation.pod(SYSTEM, MLFLOW)["status"]["podIP"]
-    with urllib.request.urlopen(f"http://{address}:5000/api/2.0/mlflow/{question}", timeout=30) as answer:
-        document: Document = json.load(answer)
-    return document
+    (here / "there-or-here.yaml").write_text(json.dumps(document))
+    gopd("run", str(here / "there-or-here.yaml"), "--workdir", str(here))
+    made = comparison(here, "there-or-here")
+    (found,) = [one for one in made.differences if one.metric == "kl" and one.subject == "of-the-cluster"]
+    values = {one.subject: one.value for one in made.scores if one.metric == "kl"}
+    tell(
+        f"KL to the teacher of a student trained here {values['of-here']:.4f}, on the cluster "
+        f"{values['of-the-cluster']:.4f}; paired difference {found.difference:+.2g} "
+        f"[{found.ci_low:.2g}, {found.ci_high:.2g}]"
+    )
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert found.ci_low <= 0 <= found.ci_high
