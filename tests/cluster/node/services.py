@@ -128,7 +128,7 @@ def _pod(name: str, command: list[str], ready: Document) -> dict[str, Any]:
 
 
 def _deployment(name: str, namespace: str, pod: Document) -> Document:
-    labels = {"app": name}
+    labels = {"app": name, "app.kubernetes.io/name": name}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

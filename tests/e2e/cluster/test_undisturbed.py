@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from tests.cluster.api import RAY_JOBS
 from tests.cluster.node.node import Node
+from tests.cluster.node.services import KUBERAY_NAMESPACE
 from tests.e2e.cluster.faults import kill_pod, scale
 from tests.e2e.cluster.installation import OPERATOR, RELEASE, SYSTEM, Installation, short_job
 from tests.e2e.cluster.observing import Followed
@@ -72,7 +73,7 @@ def test_mlflow_goes(job: Followed) -> None:
 
 
 def test_kuberay_is_killed(job: Followed, installation: Installation) -> None:
-    kill_pod(installation, "kuberay-system", "app=kuberay-operator")
+    kill_pod(installation, KUBERAY_NAMESPACE, "app.kubernetes.io/name=kuberay-operator")
     goes_on(job)
 
 
