@@ -16,7 +16,9 @@ import pytest
 from tests.cluster.node import preflight
 
 PATIENCE = 120.0
-SIZE = "1400,1000"
+SIZE = "1600,1800"
+DRAWING_MILLISECONDS = 60_000
+"""Of the page's own clock, which goes on while nothing is fetched."""
 
 
 def browser() -> str:
@@ -30,21 +32,29 @@ def browser() -> str:
     return found
 
 
-def look(address: str, words: list[str], picture: Path) -> None:
-    """Draw the page into a file once it shows all words. Raises AssertionError with what it shows instead."""
+def look(address: str, words: list[str], picture: Path, drawn: str = "") -> None:
+    """Draw the page into a file once it shows all words, and something of the class `drawn`.
+
+    Raises AssertionError with what it shows instead.
+    """
     command, give_up = browser(), time.monotonic() + PATIENCE
-    while missing := [word for word in words if word not in (text := _text(command, address, picture))]:
-        assert time.monotonic() < give_up, f"{address} does not show {missing}:\n{text[:3000]}"
+    while True:
+        page = _page(command, address, picture)
+        text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+        missing = [word for word in words if word not in text]
+        if not missing and drawn in page:
+            return
+        assert time.monotonic() < give_up, f"{address} does not show {missing or drawn}:\n{text[:3000]}"
 
 
-def _text(command: str, address: str, picture: Path) -> str:
+def _page(command: str, address: str, picture: Path) -> str:
+    """The page's elements once it has been drawn, without programs and styles."""
     with tempfile.TemporaryDirectory(prefix="gopd-browser-") as profile:
         words = [
             command, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-            f"--user-data-dir={profile}", f"--window-size={SIZE}", "--virtual-time-budget=20000",
+            f"--user-data-dir={profile}", f"--window-size={SIZE}", f"--virtual-time-budget={DRAWING_MILLISECONDS}",
             f"--screenshot={picture}", "--dump-dom", address,
         ]  # fmt: skip
         shown = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert picture.exists(), shown.stderr[-2000:]
-    body = re.sub(r"<(script|style)\b.*?</\1>", " ", shown.stdout, flags=re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]+>", " ", body))
+    return re.sub(r"<(script|style)\b.*?</\1>", " ", shown.stdout, flags=re.DOTALL)

@@ -68,8 +68,14 @@ class Installation:
         return folder
 
     def apply(self, namespace: str, document: Document) -> None:
-        """`kubectl apply` of one object."""
+        """`kubectl apply` of one object; one of that name that an earlier run has left on the cluster goes first."""
+        self.remove(namespace, document)
         self.access.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(document))
+
+    def remove(self, namespace: str, document: Document) -> None:
+        """Delete an object, if it is there, and wait until it is gone."""
+        words = ("delete", document["kind"], document["metadata"]["name"], "-n", namespace, "--ignore-not-found")
+        self.access.kubectl(*words)
 
     def pod(self, namespace: str, labels: str) -> Document:
         """The one pod with these labels that is not going."""

@@ -46,6 +46,7 @@ def trainings(installation: Installation, team: str) -> dict[str, Followed]:
     volume = installation.team("team-b")
     write_problem(volume)
     login = {"MLFLOW_TRACKING_USERNAME": "gopd", "MLFLOW_TRACKING_PASSWORD": "change-me"}
+    installation.api.delete(SECRETS, "team-b", LOGIN)
     installation.api.create(SECRETS, "team-b", {"metadata": {"name": LOGIN}, "stringData": login})
     for namespace, steps in STEPS.items():
         installation.apply(namespace, short_job(NAME, {"optimization": {"steps": steps}}))

@@ -19,6 +19,8 @@ from gopd_api.reports import Comparison
 pytestmark = pytest.mark.timeout(1200)
 NAME = "cluster-quickstart"
 STEPS = 10
+ROUNDING = 1e-4
+"""How far two trainings that draw the same answers may be apart, of the value."""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(installation: Installation, team: str, watched: Path) -> Followed:
     """The example, applied and followed to its end."""
     followed = Followed(installation, team, NAME)
+    installation.remove(team, example())
     installation.access.kubectl("apply", "-n", team, "-f", EXAMPLE)
     with installation.access.beside("get", "dj", NAME, "-n", team, "-w") as table:
         followed.wait_for_end()
@@ -95,14 +98,14 @@ def test_mlflows_page_shows_curves_checkpoints_and_the_comparison(
     run = finished.run()
     experiment = run.run()["info"]["experiment_id"]
     pages = {
-        "mlflow-run": (f"runs/{run.run_id}", ["Finished", "kl/teacher", "eval/kl-to-teacher/kl"]),
-        "mlflow-curves": (f"runs/{run.run_id}/model-metrics", ["teacher"]),
-        "mlflow-artifacts": (f"runs/{run.run_id}/artifacts", ["train-report.json"]),
+        "mlflow-run": (f"runs/{run.run_id}", ["Finished", "kl/teacher", "eval/kl-to-teacher/kl"], ""),
+        "mlflow-curves": (f"runs/{run.run_id}/model-metrics", ["teacher"], "scatterlayer"),
+        "mlflow-artifacts": (f"runs/{run.run_id}/artifacts", ["train-report.json"], ""),
     }
     with finished.installation.access.forwarded(SYSTEM, f"service/{RELEASE}-mlflow", 5000) as port:
-        for name, (page, words) in pages.items():
+        for name, (page, words, drawn) in pages.items():
             address = f"http://localhost:{port}/#/experiments/{experiment}/{page}"
-            look(address, words, artifacts / f"{name}.png")
+            look(address, words, artifacts / f"{name}.png", drawn)
             tell(f"picture of MLflow: {artifacts / f'{name}.png'}")
 
 
@@ -139,7 +142,7 @@ def test_what_needs_no_training_has_the_same_value_here(finished: Followed, here
 
 
 def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[str], None]) -> None:
-    """Both students answer the same prompts; their difference is within its own sampling error."""
+    """Both students answer the same prompts; they differ by sums that were rounded in another order, or by chance."""
     subjects = [{"name": name, "model": f"models/{name}"} for name in ("of-here", "of-the-cluster")]
     task: Document = {"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "teacher": "models/tiny-algebra"}
     document = {
@@ -163,6 +166,5 @@ def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[
         f"{values['of-the-cluster']:.4f}; paired difference {found.difference:+.2g} "
         f"[{found.ci_low:.2g}, {found.ci_high:.2g}]"
     )
-    assert found.ci_low is not None
-    assert found.ci_high is not None
-    assert found.ci_low <= 0 <= found.ci_high
+    same = abs(found.difference) < ROUNDING * values["of-here"]
+    assert same or (found.ci_low is not None and found.ci_high is not None and found.ci_low <= 0 <= found.ci_high)
