@@ -126,6 +126,9 @@ WISHED = {
     "reads a file of the machine": """
 return len(open("/etc/passwd").read()) > 0
 """,
+    "reads a file that only root may read": """
+return len(open("/etc/shadow").read()) > 0
+""",
     "reads a file that every user may read": """
 return open(folder + "/canary").read() == "untouched"
 """,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
+from gopd_eval.shell.code.inside import landlock, lockdown
 from gopd_eval.shell.code.run import Ended, Run
 from gopd_eval.shell.code.slot import Slot
 
@@ -25,8 +26,12 @@ class Pool:
     def __init__(self, slots: int, beat: Callable[[], None], *, with_landlock: bool = True) -> None:
         self._slots = [Slot(number, with_landlock=with_landlock) for number in range(slots)]
         self._beat = beat
+        self._confined = with_landlock and landlock.version() > 0
+        self._was_hidden = 0
 
     def __enter__(self) -> Self:
+        if not self._confined:  # a program of the same user could read expected values out of this process
+            self._was_hidden = lockdown.hide()
         return self
 
     def __exit__(
@@ -34,6 +39,8 @@ class Pool:
     ) -> None:
         for slot in self._slots:
             slot.close()
+        if not self._confined:
+            lockdown.hide(self._was_hidden)
 
     @property
     def slots(self) -> list[Slot]:

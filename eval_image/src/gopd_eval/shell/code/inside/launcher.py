@@ -120,6 +120,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: whatever is left comes to this process
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # when memory runs out, the kernel takes a program and not the grader
+    lockdown.hide()
     sys.path[:] = [path for path in sys.path if path != settings["source"]] + settings["packages"]
     for name in LIKELY:
         importlib.import_module(name)

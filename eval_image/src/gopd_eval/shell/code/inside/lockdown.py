@@ -18,7 +18,7 @@ from gopd_eval.shell.code.inside import landlock, seccomp, syscalls
 FIRST_UID = 61184
 """As root, slot n runs its programs as user 61184 + n, who owns no file and no other process."""
 OPEN_FILES, THREADS, STACK = 64, 64, 64 << 20
-_NO_NEW_PRIVILEGES, _DEATH_SIGNAL, _KEEP_CAPABILITIES = 38, 1, 8
+_NO_NEW_PRIVILEGES, _DEATH_SIGNAL, _KEEP_CAPABILITIES, _DUMPABLE, _SET_DUMPABLE = 38, 1, 8, 3, 4
 _READ_SEARCH = 1 << 2
 """CAP_DAC_READ_SEARCH: reading in spite of permissions, where Landlock leaves the interpreter's folders only."""
 
@@ -39,9 +39,25 @@ class Cell:
 def prepare(slot: int, folders: list[str], *, with_landlock: bool = True) -> Cell:
     """Once, in the launcher. `with_landlock` is False only to try what holds without it."""
     rules = landlock.ruleset([*folders, *_system_files()]) if with_landlock else None
+    reads = bool(_capabilities() & _READ_SEARCH) and not all(map(_open_to_all, folders))
     if os.getuid() != 0:
-        return Cell(None, False, rules, _own_processes() + THREADS)
-    return Cell(FIRST_UID + slot, not all(map(_open_to_all, folders)), rules, THREADS)
+        return Cell(None, reads, rules, _own_processes() + THREADS)
+    return Cell(FIRST_UID + slot, reads, rules, THREADS)
+
+
+def hide(hidden: int = 1) -> int:
+    """Nobody of this user may look into this process or its children to come: neither memory nor environment. Returns
+    how it was, for calling it again.
+    """
+    libc = ctypes.CDLL(None)
+    before = libc.prctl(_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_SET_DUMPABLE, int(not hidden), 0, 0, 0)
+    return int(before == 0)
+
+
+def _capabilities() -> int:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        return next(int(line.split()[1], 16) for line in status if line.startswith("CapEff"))
 
 
 def _system_files() -> list[str]:
@@ -78,8 +94,9 @@ def apply(cell: Cell, keep: list[int], seconds: int, memory: int) -> None:
     _close_others(keep)
     _set_limits(cell, seconds, memory)
     if cell.uid is not None:
-        _become(libc, cell.uid, cell.reads_by_capability)
+        _become(libc, cell.uid)
         libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # changing the user has cleared it
+    _drop_capabilities(libc, _READ_SEARCH if cell.reads_by_capability else 0)
     os.environ.clear()
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
@@ -105,14 +122,16 @@ def _set_limits(cell: Cell, seconds: int, memory: int) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def _become(libc: ctypes.CDLL, uid: int, reading: bool) -> None:
-    """Another user without capabilities, but for reading where the interpreter lies in a folder of root alone."""
+def _become(libc: ctypes.CDLL, uid: int) -> None:
+    """Another user; capabilities are left for `_drop_capabilities`."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
-    if reading:
-        libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
+    libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
     os.setresuid(uid, uid, uid)
-    kept = _READ_SEARCH if reading else 0
+
+
+def _drop_capabilities(libc: ctypes.CDLL, kept: int) -> None:
+    """All but reading, where the interpreter lies in a folder that only a capability opens."""
     header, sets = struct.pack("=Ii", 0x20080522, 0), struct.pack("=6I", kept, kept, 0, 0, 0, 0)
     if libc.syscall(syscalls.of_this_machine()[1]["capset"], header, sets) != 0:
         raise OSError(ctypes.get_errno(), "capset")
