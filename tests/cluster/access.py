@@ -19,6 +19,10 @@ from tests.cluster import binaries
 from tests.cluster.api import SERVICE_ACCOUNTS, Api
 
 
+COMMAND_SECONDS = 330
+"""Longer than anything that is waited for with kubectl or Helm."""
+
+
 class Foreign(RuntimeError):
     """A kubeconfig that the tests cannot use."""
 
@@ -111,7 +115,7 @@ class Access:
         if kubeconfig is not None:
             environment["KUBECONFIG"] = str(kubeconfig)
         ended = subprocess.run(
-            command, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
         )
         if check and ended.returncode:
             raise AssertionError(f"{name} {' '.join(map(str, words))}: {ended.stderr or ended.stdout}")

@@ -160,8 +160,8 @@ def make_groups() -> None:
                 if (hierarchy / name).exists():
                     (group / name).write_text((hierarchy / name).read_text())
             if (shares := group / "cpu.shares").exists():
-                # Else everything in pods together would weigh as much as one process outside.
-                shares.write_text(str(1024 * (os.cpu_count() or 1)))
+                # A process outside weighs 1024, and everything in pods together as much as this group.
+                shares.write_text(str(4096 * (os.cpu_count() or 1)))
 
 
 def remove_group(group: Path) -> None:

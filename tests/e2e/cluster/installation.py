@@ -52,7 +52,7 @@ class Installation:
 
     def rolled_out(self, namespace: str, deployment: str) -> None:
         """Wait until a deployment is as it should be."""
-        self.access.kubectl("rollout", "status", "-n", namespace, f"deployment/{deployment}", "--timeout=110s")
+        self.access.kubectl("rollout", "status", "-n", namespace, f"deployment/{deployment}", "--timeout=300s")
 
     def team(self, namespace: str) -> Path:
         """A namespace that demands the restricted standard, with the tiny models on its claim; their folder here."""
