@@ -18,7 +18,6 @@ from pathlib import Path
 from tests.cluster import binaries
 from tests.cluster.api import SERVICE_ACCOUNTS, Api
 
-
 COMMAND_SECONDS = 330
 """Longer than anything that is waited for with kubectl or Helm."""
 

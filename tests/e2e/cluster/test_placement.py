@@ -86,6 +86,12 @@ def gpus(installation: Installation, waiting: Followed) -> Iterator[None]:
         installation.api.delete(NODES, "", name)
 
 
+def cordon(installation: Installation, *, on: bool) -> None:
+    """Whether nodes on paper take no pods."""
+    for name in NODES_ON_PAPER:
+        installation.api.merge(NODES, "", name, {"spec": {"unschedulable": on}})
+
+
 def apply(installation: Installation, team: str, document: Document) -> Followed:
     installation.apply(team, document)
     followed = Followed(installation, team, document["metadata"]["name"])
@@ -156,7 +162,9 @@ def test_machines_of_one_training_are_spread_over_nodes(installation: Installati
     document["spec"]["teachers"][0]["replicas"] = 4
     del document["spec"]["evaluation"]
     remove(waiting)
+    cordon(installation, on=True)  # its inspection needs a kubelet
     followed = apply(installation, waiting.namespace, document)
+    cordon(installation, on=False)
     followed.wait("places for both machines", lambda: placed(followed, "train", 2), 120)
     assert len(set(places(followed, "train"))) == 2
     assert [asks(pod) for pod in followed.pods(part="train")] == [GPUS, GPUS]
