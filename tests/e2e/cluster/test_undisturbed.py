@@ -15,7 +15,7 @@ from tests.e2e.cluster.installation import OPERATOR, RELEASE, SYSTEM, Installati
 from tests.e2e.cluster.observing import Followed
 
 pytestmark = pytest.mark.timeout(1200)
-STEPS = 150
+STEPS = 130
 """Of two seconds each on two idle cores: what happens meanwhile takes four minutes there."""
 MLFLOW_GONE, API_SERVER_GONE, KUBELET_GONE = 120.0, 60.0, 5.0
 CHANGES = {
