@@ -106,3 +106,28 @@ def test_swapping_the_sides_turns_the_difference_round(values: list[float]) -> N
     assert there.p_value == back.p_value
     assert there.ci_low is not None and back.ci_high is not None
     assert there.ci_low == pytest.approx(-back.ci_high, abs=1e-12)
+
+
+def test_equal_values_leave_room_on_both_sides_however_they_were_rounded() -> None:
+    halves = mean_estimate([0.5] * 10, bounds=(0, 1))
+    reach = stats.beta.ppf(0.975, 1, 10)
+    assert (halves.ci_low, halves.ci_high) == pytest.approx((0.5 - reach / 2, 0.5 + reach / 2))
+    rounded = mean_estimate([0.3, 0.1 + 0.2] * 5, bounds=(0, 1))
+    assert rounded.ci_low is not None and rounded.ci_low < 0.25
+    all_right = mean_estimate([1.0] * 10, bounds=(0, 1))
+    assert (all_right.ci_low, all_right.ci_high) == pytest.approx((1 - reach, 1.0))
+
+
+def test_a_difference_that_is_the_same_everywhere_is_not_known_exactly() -> None:
+    found = paired_estimate([1.0] * 6, [0.0] * 6, bounds=(0, 1))
+    assert (found.ci_high, found.p_value, found.detectable) == (1.0, 2 / 64, None)
+    assert found.ci_low == pytest.approx(1 - 2 * stats.beta.ppf(0.975, 1, 6))
+    small = paired_estimate([0.4, 0.5, 0.1 + 0.2], [0.3, 0.4, 0.2], bounds=(0, 1))
+    assert small.ci_low is not None and small.ci_low < 0, "three problems that all moved by 0.1 show nothing yet"
+
+
+def test_repeats_that_do_not_scatter_show_nothing() -> None:
+    """Three seeds that all gained 0.1 would else have an interval of no width, or a p of rounding errors."""
+    for found in (repeats_estimate([0.5, 0.6, 0.8], [0.4, 0.5, 0.7]), unpaired_estimate([0.5, 0.5], [0.4] * 3)):
+        assert found.difference == pytest.approx(0.1)
+        assert (found.ci_low, found.ci_high, found.p_value, found.detectable) == (None, None, None, None)

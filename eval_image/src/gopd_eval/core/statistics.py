@@ -17,6 +17,7 @@ LEVEL = 0.95
 POWER = 0.8
 EXACT_SIGN_FLIPS = 14
 """Up to so many non-zero differences all 2^n sign patterns are counted; beyond, `DRAWS` random ones."""
+ROUNDING = 1e-12
 DRAWS = 10_000
 DRAW_SEED = 20_241_101
 
@@ -53,8 +54,8 @@ def t_quantile(share: float, freedom: float) -> float:
 def mean_estimate(values: Sequence[float], bounds: tuple[float, float] | None = None) -> Estimate:
     """Mean of one value a problem, with SE = sd / sqrt(n) (n - 1 in sd) and mean +- t(0.975, n - 1) SE.
 
-    With `bounds` the interval is cut to them. When every value is the same bound (no problem solved, or all), the t
-    interval would have no width; it is Clopper and Pearson's for n out of n instead: 1 - 0.025^(1/n) from the bound.
+    With `bounds` the interval is cut to them. When all values are the same (no problem solved, or all, or each by half
+    its answers), the t interval would have no width; it is what n out of n allow instead, see `_unanimous`.
     """
     observed = np.asarray(values, dtype=np.float64)
     mean = float(observed.mean())
@@ -64,10 +65,23 @@ def mean_estimate(values: Sequence[float], bounds: tuple[float, float] | None = 
     margin = t_quantile((1 + LEVEL) / 2, observed.size - 1) * error
     low, high = mean - margin, mean + margin
     if bounds is not None:
-        reach = (bounds[1] - bounds[0]) * _reach(observed.size)
-        high = bounds[0] + reach if np.all(observed == bounds[0]) else min(high, bounds[1])
-        low = bounds[1] - reach if np.all(observed == bounds[1]) else max(low, bounds[0])
+        low, high = _unanimous(mean, bounds, observed.size) if _is_one(observed) else (low, high)
+        low, high = max(low, bounds[0]), min(high, bounds[1])
     return Estimate(mean, error, low, high)
+
+
+def _unanimous(value: float, bounds: tuple[float, float], count: int) -> tuple[float, float]:
+    """What n equal values allow the mean to be: at the 5 % level a share of 1 - 0.025^(1/n) may be at either bound.
+
+    At a bound this is Clopper and Pearson's interval for n out of n.
+    """
+    reach = _reach(count)
+    return value - reach * (value - bounds[0]), value + reach * (bounds[1] - value)
+
+
+def _is_one(values: Vector) -> bool:
+    """Whether all are the same, but for the rounding of what they were computed from."""
+    return bool(np.ptp(values) <= ROUNDING)
 
 
 def _reach(count: int) -> float:
@@ -83,17 +97,17 @@ def paired_estimate(
     The least detectable difference is (t(0.975, n - 1) + t(0.8, n - 1)) SE: a true difference of that size would have
     been shown with probability 0.8 (Miller 2024, section 5, with t for z because n is small).
 
-    When no problem differs, the t interval would have no width. For values within `bounds` it is then what n ties in n
-    allow, +-(1 - 0.025^(1/n)) of the bounds' width, and nothing is said about what could have been detected.
+    When all problems differ by the same (or none does), the t interval would have no width. For values within `bounds`
+    it is then what n out of n allow, and nothing is said about what could have been detected.
     """
     differences = np.asarray(subject, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     count = int(differences.size)
     mean = float(differences.mean())
     if count < 2:
         return PairedEstimate(mean, None, None, None, None, count)
-    if bounds is not None and not differences.any():
-        reach = (bounds[1] - bounds[0]) * _reach(count)
-        return PairedEstimate(0.0, -reach, reach, 1.0, None, count)
+    if bounds is not None and _is_one(differences):
+        width = bounds[1] - bounds[0]
+        return PairedEstimate(mean, *_unanimous(mean, (-width, width), count), sign_flip_p(differences), None, count)
     error = float(differences.std(ddof=1) / np.sqrt(count))
     critical, reserve = (t_quantile(q, count - 1) for q in ((1 + LEVEL) / 2, POWER))
     return PairedEstimate(
@@ -110,31 +124,29 @@ def repeats_estimate(subject: Sequence[float], baseline: Sequence[float]) -> Pai
     """`paired_estimate` over repeats of a training, with the p of the t test that the interval is made from.
 
     Three repeats have eight sign patterns, so the sign-flip p could never fall below 0.25, whatever was measured.
+    Repeats that do not scatter tell nothing of how far others would: there is no interval then.
     """
     estimate = paired_estimate(subject, baseline)
-    if estimate.ci_high is None:
-        return estimate
+    if estimate.ci_high is None or _is_one(np.subtract(subject, baseline)):
+        return PairedEstimate(estimate.difference, None, None, None, None, estimate.pairs)
     freedom = estimate.pairs - 1
     error = (estimate.ci_high - estimate.difference) / t_quantile((1 + LEVEL) / 2, freedom)
-    p_value = float(2 * stdtr(freedom, -abs(estimate.difference) / error)) if error else None
-    return replace(estimate, p_value=p_value)
+    return replace(estimate, p_value=float(2 * stdtr(freedom, -abs(estimate.difference) / error)))
 
 
 def unpaired_estimate(subject: Sequence[float], baseline: Sequence[float]) -> PairedEstimate:
     """Difference of two independent means with Welch's interval (Welch 1947); p by Welch's test.
 
-    SE^2 = sd_a^2 / n_a + sd_b^2 / n_b, degrees of freedom by Welch and Satterthwaite. A side with one value has no
-    spread to judge by: the difference then has no interval.
+    SE^2 = sd_a^2 / n_a + sd_b^2 / n_b, degrees of freedom by Welch and Satterthwaite. Where a side has one value, or
+    neither scatters, there is no spread to judge by: the difference then has no interval.
     """
     left, right = np.asarray(subject, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     mean = float(left.mean() - right.mean())
     pairs = int(min(left.size, right.size))
-    if pairs < 2:
+    if pairs < 2 or (_is_one(left) and _is_one(right)):
         return PairedEstimate(mean, None, None, None, None, pairs)
     parts = [float(side.var(ddof=1) / side.size) for side in (left, right)]
     error = float(np.sqrt(sum(parts)))
-    if error == 0:
-        return PairedEstimate(mean, mean, mean, None, 0.0, pairs)
     freedom = sum(parts) ** 2 / sum(part**2 / (side.size - 1) for part, side in zip(parts, (left, right), strict=True))
     critical, reserve = (t_quantile(q, freedom) for q in ((1 + LEVEL) / 2, POWER))
     p_value = float(2 * stdtr(freedom, -abs(mean) / error))
