@@ -13,6 +13,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,15 @@ NOBODY = 65534
 READ_SEARCH = 2
 """CAP_DAC_READ_SEARCH: the interpreter of the tests may lie in a folder of root alone."""
 LANDLOCK = 444
+THREADED = """
+import threading
+def double(x):
+    found = []
+    threads = [threading.Thread(target=found.append, args=(x,)) for _ in range(2)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return sum(found)
+"""
 
 
 def main() -> None:
@@ -35,9 +46,17 @@ def main() -> None:
             grade = arena.attacked(program)
             if grade.verdict == "correct":
                 through[name] = grade.detail
-        (honest,) = arena.grade(HONEST)
-        found = {"user": os.getuid(), "isolation": arena.grader.isolation, "through": through, "honest": honest.verdict}
-    print(json.dumps(found))
+        for _ in range(100):  # as many as started elsewhere since, for all that the grader knows
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        time.sleep(1.1)
+        honest, threaded = arena.grade(HONEST, THREADED)
+        found = {
+            "user": os.getuid(),
+            "isolation": arena.grader.isolation,
+            "through": through,
+            "honest": {honest.verdict, threaded.verdict},
+        }
+    print(json.dumps(found, default=sorted))
 
 
 def elsewhere(*, ordinary: bool, landlock: bool) -> dict[str, Any]:

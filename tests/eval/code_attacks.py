@@ -157,6 +157,8 @@ _DEEDS = {
     "changing another's priority": "import os; os.setpriority(os.PRIO_PROCESS, {grader}, 19)",
     "two thousand threads": "import threading as t, time; "
                             "[t.Thread(target=time.sleep, args=(1,), daemon=True).start() for _ in range(2000)]",
+    "two thousand threads with little stack": "import threading as t, time; t.stack_size(32768); "
+                            "[t.Thread(target=time.sleep, args=(1,), daemon=True).start() for _ in range(2000)]",
     "six gibibytes": "bytearray(6 << 30)",
 }  # fmt: skip
 HARMS = {name: f"def double(x):\n    {deed}\n    return 2 * x" for name, deed in _DEEDS.items()}

@@ -227,3 +227,19 @@ def test_counts_add_up() -> None:
     assert found.pop("samples") == sum(found.values())
     assert set(found) == set(get_args(Verdict))
     assert GRADER_VERSION
+
+
+@pytest.mark.parametrize("preset", ["strict", "seed"])
+def test_an_answer_that_is_a_program_is_not_run(preset: Preset, tmp_path: Path) -> None:
+    """Some symbolic parsers evaluate what they read."""
+    made = tmp_path / "made"
+    calls = [
+        f"open('{made}','w')", f"__import__('os').system('touch {made}')", f"1+open('{made}','w').close()",
+        f"2*(lambda:open('{made}','w'))()", rf"\sqrt{{open('{made}','w')}}", rf"x_{{open('{made}','w')}}",
+        rf"\text{{open('{made}','w')}}", f"[x for x in open('{made}','w')]",
+    ]  # fmt: skip
+    with Equality(lambda: None, slots=2) as equality:
+        for call in calls:
+            for right in ("5", r"\sqrt{2}"):
+                assert grade_sample(boxed(call), right, preset, equality.compare).verdict != "correct", call
+    assert not made.exists()

@@ -15,7 +15,7 @@ from gopd_eval.core.code.tests import FunctionTests, MethodTests
 from gopd_eval.core.code.values import Preset, UnreadableError, holds_nan, read
 from gopd_eval.core.samples import Verdict
 
-CODE_GRADER_VERSION = "1"
+CODE_GRADER_VERSION = "2"
 """Raised with every change of extraction, comparison, limits or sandbox that can change a verdict."""
 MAX_ERROR = 4096
 MEMORY_CODE, MEMORY_SIGNAL = 86, -9
@@ -84,6 +84,8 @@ def ending(how: str, code: int) -> tuple[Verdict, str]:
         return "timeout", "took too long"
     if how == "flood":
         return "wrong", "more output than any right answer has"
+    if how == "crowd":
+        return "wrong", "more threads than a program may have"
     if how == "lost":
         return "crash", "its launcher died with it"
     if code == MEMORY_CODE:

@@ -41,8 +41,8 @@ class Run:
 class Ended:
     """How a run ended."""
 
-    how: Literal["exit", "stopped", "timeout", "flood", "lost"]
-    """By itself, because `on_line` said so, by a limit, by its output, or with its launcher."""
+    how: Literal["exit", "stopped", "timeout", "flood", "crowd", "lost"]
+    """By itself, because `on_line` said so, by a limit, by its output, by its threads, or with its launcher."""
     code: int = 0
     """Exit code, or the signal's number, negative."""
     cpu: float = 0.0
@@ -72,7 +72,7 @@ class State:
     slept: float = 0.0
     slept_before: float = 0.0
     seen: float = 0.0
-    how: Literal["exit", "stopped", "timeout", "flood"] = "exit"
+    how: Literal["exit", "stopped", "timeout", "flood", "crowd"] = "exit"
 
 
 def pipe() -> tuple[int, int]:
@@ -98,6 +98,14 @@ def in_memory(*parts: bytes) -> int:
         file.writelines(parts)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
+
+
+def threads(pid: int) -> int:
+    """How many a process has; 0 when it has ended."""
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return 0
 
 
 def waits(pid: int) -> bool:

@@ -23,7 +23,8 @@ from typing import Any, Literal
 import gopd_eval
 from gopd_eval.core.errors import EvaluationError
 from gopd_eval.shell.code.inside.launcher import KILL, RUN
-from gopd_eval.shell.code.run import MAX_LINE, PIPE_BYTES, Ended, Run, State, in_memory, pipe, read_now, waits
+from gopd_eval.shell.code.inside.lockdown import THREADS
+from gopd_eval.shell.code.run import MAX_LINE, PIPE_BYTES, Ended, Run, State, in_memory, pipe, read_now, threads, waits
 
 START_SECONDS = 120.0
 WALL_SECONDS, WALL_FACTOR = 120.0, 20.0
@@ -160,7 +161,7 @@ class Slot:
             how = "timeout"
         return Ended(how, code, cpu, bytes(state.output), message["left"])
 
-    def stop(self, how: Literal["stopped", "timeout", "flood"]) -> None:
+    def stop(self, how: Literal["stopped", "timeout", "flood", "crowd"]) -> None:
         """Kill the program; a later tick tells its end."""
         state = self._state
         assert state is not None and self._control is not None
@@ -207,6 +208,9 @@ class Slot:
 
     def _look_at_clocks(self, state: State) -> None:
         now = time.monotonic()
+        if threads(state.pid) > THREADS:
+            self.stop("crowd")
+            return
         try:
             cpu = time.clock_gettime((~state.pid << 3) | 2)  # the processor clock of another process
         except OSError:

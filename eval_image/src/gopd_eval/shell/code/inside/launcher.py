@@ -17,11 +17,14 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
 from gopd_eval.shell.code.inside import lockdown, runs
 
 RUN, KILL = b"R", b"K"
+ROOM_SECONDS = 1.0
+"""How long it is known how many threads a user has."""
 LIKELY = (
     "abc argparse array ast atexit base64 bisect builtins cmath collections collections.abc contextlib copy "
     "dataclasses datetime decimal enum fractions functools hashlib heapq inspect io itertools json locale "
@@ -37,6 +40,7 @@ class Launcher:
 
     def __init__(self, control: socket.socket, cell: lockdown.Cell) -> None:
         self._control, self._cell = control, cell
+        self._room, self._asked = 0, 0.0
 
     def serve(self) -> None:
         """Until the grader closes its end."""
@@ -46,16 +50,25 @@ class Launcher:
                 return
             if mark == KILL:  # it came after the child's end
                 continue
+            processes = self._processes()
             pid = os.fork()
             if pid == 0:
-                self._child(descriptors)
+                self._child(descriptors, processes)
             for descriptor in descriptors:
                 os.close(descriptor)
             self._tell({"pid": pid})
             if not self._watch(pid):
                 return
 
-    def _child(self, descriptors: list[int]) -> None:
+    def _processes(self) -> int:
+        """Limit of processes and threads for the next program."""
+        if self._cell.processes is not None:
+            return self._cell.processes
+        if not self._room or time.monotonic() - self._asked > ROOM_SECONDS:
+            self._room, self._asked = lockdown.room(), time.monotonic()
+        return self._room
+
+    def _child(self, descriptors: list[int], processes: int) -> None:
         """Never returns."""
         try:
             given, out, *standard = descriptors
@@ -63,7 +76,7 @@ class Launcher:
                 settings, job = marshal.load(file), marshal.load(file)
             for number, descriptor in enumerate(standard):
                 os.dup2(descriptor, number)
-            lockdown.apply(self._cell, [out], settings["seconds"], settings["memory"])
+            lockdown.apply(self._cell, [out], settings["seconds"], settings["memory"], processes)
             runs.run(job, out)
         finally:
             os._exit(1)

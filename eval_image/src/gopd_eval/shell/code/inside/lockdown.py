@@ -11,6 +11,7 @@ import resource
 import signal
 import struct
 import sys
+import threading
 from dataclasses import dataclass
 
 from gopd_eval.shell.code.inside import landlock, seccomp, syscalls
@@ -18,7 +19,11 @@ from gopd_eval.shell.code.inside import landlock, seccomp, syscalls
 FIRST_UID = 61184
 """As root, slot n runs its programs as user 61184 + n, who owns no file and no other process."""
 OPEN_FILES, THREADS, STACK = 64, 64, 64 << 20
+SPARE = 448
+"""As an ordinary user, threads beyond a program's own that may start beside it: the kernel counts all of the user. The
+grader ends a program that has more than THREADS."""
 _NO_NEW_PRIVILEGES, _DEATH_SIGNAL, _KEEP_CAPABILITIES, _DUMPABLE, _SET_DUMPABLE = 38, 1, 8, 3, 4
+_MANY = 1 << 20
 _READ_SEARCH = 1 << 2
 """CAP_DAC_READ_SEARCH: reading in spite of permissions, where Landlock leaves the interpreter's folders only."""
 
@@ -32,8 +37,8 @@ class Cell:
     reads_by_capability: bool
     rules: int | None
     """Landlock's descriptor."""
-    processes: int
-    """Limit of processes and threads of the user."""
+    processes: int | None
+    """Limit of processes and threads of the user; None where the user has others, whose number changes: see `room`."""
 
 
 def prepare(slot: int, folders: list[str], *, with_landlock: bool = True) -> Cell:
@@ -41,7 +46,7 @@ def prepare(slot: int, folders: list[str], *, with_landlock: bool = True) -> Cel
     rules = landlock.ruleset([*folders, *_system_files()]) if with_landlock else None
     reads = bool(_capabilities() & _READ_SEARCH) and not all(map(_open_to_all, folders))
     if os.getuid() != 0:
-        return Cell(None, reads, rules, _own_processes() + THREADS)
+        return Cell(None, reads, rules, None)
     return Cell(FIRST_UID + slot, reads, rules, THREADS)
 
 
@@ -72,19 +77,36 @@ def _open_to_all(folder: str) -> bool:
     return all(os.stat(path).st_mode & 0o001 for path in above)
 
 
-def _own_processes() -> int:
-    """Threads of this user now: the kernel's limit counts them all."""
-    total, uid = 0, os.getuid()
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.stat(f"/proc/{name}").st_uid == uid:
-                total += len(os.listdir(f"/proc/{name}/task"))
-        except OSError:
-            continue  # it has ended, or is hidden and so not this user's
-    return total
+def room() -> int:
+    """A limit of threads for the next program of this user, above what the kernel counts now.
+
+    It counts those in other containers of the machine, too, which cannot be listed here: it is asked by trying.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = _MANY if hard == resource.RLIM_INFINITY else hard
+    low, high = 0, most
+    try:
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if _starts_below(middle, hard) else (middle + 1, high)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+    return min(low + THREADS + SPARE, most)
 
 
-def apply(cell: Cell, keep: list[int], seconds: int, memory: int) -> None:
+def _starts_below(limit: int, hard: int) -> bool:
+    """Whether a thread starts under this limit."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+    thread = threading.Thread(target=int)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
+
+
+def apply(cell: Cell, keep: list[int], seconds: int, memory: int, processes: int) -> None:
     """In the process that becomes the program. `keep`: descriptors that stay open, beside 0, 1 and 2."""
     libc = ctypes.CDLL(None, use_errno=True)
     os.setsid()
@@ -92,7 +114,7 @@ def apply(cell: Cell, keep: list[int], seconds: int, memory: int) -> None:
     if cell.rules is not None:
         keep = [*keep, cell.rules]
     _close_others(keep)
-    _set_limits(cell, seconds, memory)
+    _set_limits(seconds, memory, processes)
     if cell.uid is not None:
         _become(libc, cell.uid)
         libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # changing the user has cleared it
@@ -112,10 +134,10 @@ def _close_others(keep: list[int]) -> None:
         os.closerange(before + 1, after)
 
 
-def _set_limits(cell: Cell, seconds: int, memory: int) -> None:
+def _set_limits(seconds: int, memory: int, processes: int) -> None:
     limits = {
         resource.RLIMIT_AS: memory, resource.RLIMIT_CPU: seconds, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: OPEN_FILES, resource.RLIMIT_NPROC: cell.processes, resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES, resource.RLIMIT_NPROC: processes, resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0, resource.RLIMIT_SIGPENDING: 64,
     }  # fmt: skip
     for limit, value in limits.items():
