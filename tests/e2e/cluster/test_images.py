@@ -27,7 +27,7 @@ VOLUME, SETTINGS, LAST_WORDS = "/gopd", "/gopd-settings", "/dev/termination-log"
 USER = 1000
 DRAWN = {"temperature": 1.0, "topP": 1.0, "maxResponseTokens": 8}
 ANSWERS = ["\\boxed{1}", "\\boxed{\\frac{2}{2}}", "\\boxed{3}", "\\boxed{10^{10^{10}}}", "none", "\\boxed{3.0}"]
-VERDICTS = ["correct", "correct", "wrong", "refused", "no-answer", "correct"]
+VERDICTS = ["correct", "correct", "wrong", "refused", "no_answer", "correct"]
 """What grading makes of them, where the right answers are 1, 2 and 3."""
 
 
