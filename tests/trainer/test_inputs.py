@@ -158,3 +158,17 @@ def test_a_parquet_file_is_read_and_a_wrong_one_is_told(models: dict[str, str], 
 )
 def test_every_failure_has_a_reason(error: Exception, reason: str) -> None:
     assert explained(error).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("words", "helps"),
+    [
+        ("CUDA out of memory. Tried to allocate 20 GiB", "use more GPUs"),
+        (
+            "OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory",
+            "give the pods more memory",
+        ),
+    ],
+)
+def test_what_helps_depends_on_whose_memory_is_short(words: str, helps: str) -> None:
+    assert helps in str(explained(RuntimeError(words)))

@@ -17,7 +17,7 @@ from tests.e2e.cluster.installation import Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
 pytestmark = pytest.mark.timeout(1200)
-STEPS, SAVED_EVERY, STALLED_AFTER = 80, 2, 30
+STEPS, SAVED_EVERY, STALLED_AFTER = 60, 2, 30
 CHANGES = {
     "optimization": {"steps": STEPS},
     "checkpoints": {"everySteps": SAVED_EVERY},

@@ -28,6 +28,9 @@ SIGNS_OF_A_FULL_DISK = (
     "inline_container",
 )
 """Words of other libraries; the last two are torch's, whose writer keeps the system's own error to itself."""
+OF_THE_MACHINE = "running low on memory"
+"""Ray's words where the memory of the pod or the machine is short, and not that of a GPU."""
+PODS_MEMORY = "give the pods more memory (spec.compute.podPatches)"
 NO_FORK_SERVER = "GOPD_NO_FORK_SERVER"
 """Environment variable that switches the fork server off, to compare and to look for faults."""
 
@@ -123,7 +126,8 @@ def explained(error: BaseException) -> errors.TrainingError:
     if (isinstance(error, OSError) and error.errno in FULL) or any(sign in text for sign in SIGNS_OF_A_FULL_DISK):
         return errors.DiskFull(f"the storage is full ({text[:300]}); free space, or lower spec.checkpoints.keep")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "OutOfMemory" in text:
-        remedy = "lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or use more GPUs"
+        more = PODS_MEMORY if OF_THE_MACHINE in text else "use more GPUs"
+        remedy = f"lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or {more}"
         return errors.OutOfMemory(f"a process ran out of memory ({text[:300]}); {remedy}")
     last = text.strip().splitlines()
     return errors.TrainingError(f"{last[0][:300]} ... {last[-1][:500]}" if len(last) > 1 else text[:1000])
