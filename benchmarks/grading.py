@@ -56,7 +56,8 @@ def ratios(above: list[float], below: list[float]) -> str:
 
 def code_table(code: Code) -> Table:
     """Samples a second, and what a test more costs a worker here."""
-    table = Table("tests a sample", "samples/s here", "samples/s evalplus", "times better", "ms a further test, here")
+    columns = "tests a sample", "samples/s here", "samples/s evalplus", "times better", "ms a further test, here"
+    table = Table(*columns, "least right of 100, here and evalplus")
     further: list[list[float]] = [[]]
     for few, many in pairwise(grading_code.TESTS):
         pairs = zip(code[few, "here"], code[many, "here"], strict=True)
@@ -64,7 +65,8 @@ def code_table(code: Code) -> Table:
         further.append([workers * (1 / more.rate - 1 / less.rate) for less, more in pairs])
     for tests, costs in zip(grading_code.TESTS, further, strict=True):
         here, there = ([run.rate for run in code[tests, way]] for way in ("here", "evalplus"))
-        table.add_row(str(tests), spread(here), spread(there), ratios(here, there), spread(costs, 3) if costs else "")
+        row = [str(tests), spread(here), spread(there), ratios(here, there), spread(costs, 3) if costs else ""]
+        table.add_row(*row, ", ".join(str(min(run.right for run in code[tests, way])) for way in ("here", "evalplus")))
     return table
 
 

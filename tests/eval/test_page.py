@@ -9,6 +9,7 @@ from tests.eval.made_up import comparison, page
 
 from gopd_api.reports import Comparison
 from gopd_eval.core.page.axes import axis, doubling_axis, round_step
+from gopd_eval.core.page.document import comparison_page
 from gopd_eval.core.page.markup import element, text
 from gopd_eval.core.page.plots import spread
 from gopd_eval.core.remarks import cautions, findings
@@ -229,3 +230,15 @@ def test_the_page_says_first_what_was_found_and_what_to_mind(made: Comparison) -
     assert not any("cut at the length limit" in caution for caution in cautions(made))
     score = next(one for one in made.scores if one.metric == "truncated").model_copy(update={"value": 0.2})
     assert "20% of the answers were cut" in cautions(made.model_copy(update={"scores": [score]}))[0]
+
+
+def test_the_page_of_one_subject_speaks_of_no_differences(made: Comparison) -> None:
+    alone = made.model_copy(
+        update={
+            "scores": [score for score in made.scores if score.subject == "teacher"],
+            "differences": [], "means": [], "mean_differences": [],
+        }
+    )  # fmt: skip
+    words = " ".join(Reader(comparison_page(alone, "one", [], "")).words)
+    assert "teacher on aime25, mbpp-plus." in words
+    assert "baseline" not in words

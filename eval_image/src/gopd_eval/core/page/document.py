@@ -80,9 +80,11 @@ def _link(anchor: str, name: str) -> Markup:
 
 
 def _subtitle(comparison: Comparison) -> str:
-    subjects = len(dict.fromkeys(score.subject for score in comparison.scores))
-    tasks = list(dict.fromkeys(score.task for score in comparison.scores))
-    return f"{subjects} subjects on {', '.join(tasks)}. Differences are from {comparison.baseline}, the baseline."
+    subjects = list(dict.fromkeys(score.subject for score in comparison.scores))
+    tasks = ", ".join(dict.fromkeys(score.task for score in comparison.scores))
+    if len(subjects) == 1:
+        return f"{subjects[0]} on {tasks}."
+    return f"{len(subjects)} subjects on {tasks}. Differences are from {comparison.baseline}, the baseline."
 
 
 def _short(comparison: Comparison) -> Markup:
