@@ -237,9 +237,7 @@ class Cache:
 
     @staticmethod
     def _take_pod(children: Children, body: Body, *, gone: bool = False) -> bool:
-        """Keep what a pod suffered. News: a new mark, an image that cannot be pulled, another word on why no node
-        takes it, or that one does.
-        """
+        """Keep what a pod suffered, and why it does not start. Another word on either is news, and so is a start."""
         pod = pod_seen(body)
         place = (int((body["metadata"].get("labels") or {}).get(ATTEMPT, 0)), pod.name)
         waits = "" if gone else pod.waiting if pod.waiting in IMAGE_WAITS else pod.unplaced
