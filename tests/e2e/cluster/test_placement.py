@@ -7,6 +7,7 @@ has a GPU, so that the status has to say what is waited for.
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,16 @@ def _widen(config: Path) -> None:
 def on_paper(name: str) -> Document:
     """A node that says that it is ready and has eight GPUs."""
     there = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "500Gi", GPU: str(GPUS)}
-    ready = {"type": "Ready", "status": "True", "reason": "OnPaper"}
     return {
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "status": {"capacity": there, "allocatable": there, "conditions": [ready]},
+        "status": {"capacity": there, "allocatable": there, "conditions": [ready()]},
     }
+
+
+def ready() -> Document:
+    """A sign of life, which counts for forty seconds."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"type": "Ready", "status": "True", "reason": "OnPaper", "lastHeartbeatTime": now}
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,10 @@ def gpus(installation: Installation, waiting: Followed) -> Iterator[None]:
 
 
 def cordon(installation: Installation, *, on: bool) -> None:
-    """Whether nodes on paper take no pods."""
+    """Whether nodes on paper take no pods. They give a sign of life, too."""
     for name in NODES_ON_PAPER:
         installation.api.merge(NODES, "", name, {"spec": {"unschedulable": on}})
+        installation.api.merge(NODES, "", name, {"status": {"conditions": [ready()]}}, "status")
 
 
 def apply(installation: Installation, team: str, document: Document) -> Followed:
@@ -102,7 +109,9 @@ def apply(installation: Installation, team: str, document: Document) -> Followed
 def remove(followed: Followed) -> None:
     """Delete a job; its pods on paper end as soon as they are told to, as a kubelet would have it."""
     api = followed.installation.api
-    followed.installation.access.kubectl("delete", "dj", followed.name, "-n", followed.namespace, "--wait=false")
+    followed.installation.access.kubectl(
+        "delete", "dj", followed.name, "-n", followed.namespace, "--wait=false", "--ignore-not-found"
+    )
 
     def gone() -> bool:
         left = followed.pods()
