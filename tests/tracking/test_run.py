@@ -38,6 +38,16 @@ def test_an_attempt_that_resumes_behind_what_was_logged_adds_one_point_a_step(st
     assert store.run("job-1").info.status == "FINISHED"
 
 
+def test_a_training_whose_job_was_deleted_does_not_change_how_its_run_ended(store: Any) -> None:
+    training = begin(store)
+    training.metrics(1, {"train/loss": 1.0})
+    assert training.flush(PATIENCE)
+    store.client.set_tag(training.run_id, "gopd.phase", "Deleted")
+    store.client.set_terminated(training.run_id, "KILLED")
+    training.close("FAILED")
+    assert store.run("job-1").info.status == "KILLED"
+
+
 def test_a_lost_spool_does_not_double_the_curve(store: Any) -> None:
     first = begin(store, spool="of-a-node-that-is-gone")
     for step in range(1, 11):

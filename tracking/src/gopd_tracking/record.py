@@ -109,7 +109,9 @@ class RunRecord:
                 for key in entry.metrics:
                     marks.add(key, [entry.step])
             case Ended():
-                if run.info.status != entry.status:
+                # The operator's word about a deleted job stands: its training only sees that its machines go.
+                deleted = run.data.tags.get(runs.PHASE_TAG) == runs.DELETED
+                if run.info.status != entry.status and not deleted:
                     self.client.set_terminated(run.info.run_id, entry.status, entry.time_ms)
             case TextArtifact():
                 self.client.log_text(run.info.run_id, entry.text, entry.name)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 UID_TAG = "gopd.job.uid"
+PHASE_TAG, DELETED = "gopd.phase", "Deleted"
+"""What the operator says of a job that is gone."""
 PARENT_TAG = "gopd.parent"
 SWEEP_TAG = "gopd.sweep"
 """On a sweep's own run: the sweep's name."""
