@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from gopd_api.evaluation import EvaluationSampling, Task, figures_of, thinking_of
 from gopd_api.requests import EvalRequest
+
+from .arena import Arena, set_up
 
 torch.set_num_threads(1)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -147,3 +149,10 @@ def run(tmp_path: Path) -> Run:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return go
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """A grader with something to lose, one for all attacks of a module."""
+    with set_up(tmp_path_factory.mktemp("grader")) as made:
+        yield made

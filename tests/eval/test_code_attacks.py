@@ -1,18 +1,10 @@
 """The sandbox: every attack fails, the sample is counted, and the run goes on with nothing left behind."""
 
-from collections.abc import Iterator
-
 import pytest
-from tests.eval.arena import HONEST, Arena, set_up
+from tests.eval.arena import HONEST, Arena
 from tests.eval.code_attacks import FORGERIES, HARMS, TIMES
 
 from gopd_eval.shell.code.pool import Pool
-
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    with set_up(tmp_path_factory.mktemp("grader")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("attack", FORGERIES)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.eval.arena import HONEST, TESTS, Arena, set_up
+from tests.eval.arena import HONEST, TESTS, Arena
 from tests.eval.code_attacks_on_the_grader import LATER, LINES, SCRIPTS, SEARCH
 
 from gopd_eval.core.code.tests import ProgramTests
@@ -19,12 +19,6 @@ from gopd_eval.shell.code.run import waits
 
 CASES = ProgramTests((("2\n", "4\n"), ("3\n", "6\n")))
 SECONDS, MEBIBYTES = 3.0, 250
-
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    with set_up(tmp_path_factory.mktemp("grader")) as made:
-        yield made
 
 
 def peak() -> int:

@@ -1,20 +1,14 @@
 """Bare system calls and tricks of the interpreter: nothing gets through, nothing is left, and time is still counted."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from marshal import dumps
 
 import pytest
-from tests.eval.arena import Arena, set_up
+from tests.eval.arena import Arena
 from tests.eval.code_attacks_on_the_kernel import CALLS, NAPS, THREADS, TRICKS
 
 from gopd_eval.shell.code.run import GIB, Ended, Run
-
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    with set_up(tmp_path_factory.mktemp("grader")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("calls", CALLS)

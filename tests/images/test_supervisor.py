@@ -12,6 +12,7 @@ from tests.trainer.requests_for_tests import train_request
 
 from gopd_api.reports import Progress, TrainReport
 from gopd_api.requests import TrainLimits, TrainRequest
+from gopd_tracking import Tracker
 from gopd_trainer.core.options import on_ray_cluster, options
 from gopd_trainer.shell import driver, supervisor, surroundings
 from gopd_trainer.shell.publisher import Publisher
@@ -58,6 +59,17 @@ def test_a_training_that_saved_before_its_deadline_says_so(server: ApiServer, tm
         assert report.request_digest == request.digest()
     published = Progress.model_validate_json(server.data["progress"])
     assert (published.attempt, published.phase, published.step) == (2, "stopped", 4)
+
+
+def test_the_report_is_out_before_mlflow_is_waited_for(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = train_request(tmp_path, publish=TARGET)
+    out: list[bool] = []
+    monkeypatch.setattr(Tracker, "close", lambda *_: out.append("report" in server.data))
+    command = [sys.executable, "-c", "raise SystemExit(1)"]
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 1
+    assert out == [True]
 
 
 def test_a_training_that_was_killed_says_what_helps_before_its_log(server: ApiServer, tmp_path: Path) -> None:

@@ -45,6 +45,23 @@ def test_what_a_run_is_told(phase: str, deleted: bool, expected: str | None) -> 
     assert said(body(phase), URI, deleted=deleted) == expected
 
 
+@pytest.mark.parametrize(
+    ("phase", "deleted", "left"),
+    [
+        ("Suspended", False, {"KILLED", "FINISHED", "FAILED"}),
+        ("Training", True, {"KILLED", "FINISHED"}),
+        ("Succeeded", False, {"FINISHED"}),
+        ("Failed", False, {"FAILED"}),
+    ],
+)
+def test_an_end_that_the_training_wrote_is_kept_unless_it_is_the_deletions_own_doing(
+    phase: str, deleted: bool, left: set[str]
+) -> None:
+    wanted = run_end(body(phase), URI, datetime.now(UTC).timestamp(), deleted=deleted)
+    assert wanted is not None
+    assert {one for one in ("RUNNING", "KILLED", "FINISHED", "FAILED") if wanted.stands(one)} == left
+
+
 def test_a_job_without_a_run_or_with_another_mlflow_is_left_alone() -> None:
     elsewhere = {"tracking": {"uri": "http://elsewhere"}}
     assert said(body("Failed", run=None), URI) is None

@@ -4,12 +4,14 @@ import json
 import logging
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gopd_api.requests import TrackingRequest
+from gopd_api.run_tags import UID_TAG
 from gopd_tracking import Tracker, end_run, recorded, runs
 from gopd_tracking.record import RunRecord
 from gopd_tracking.spool import Spool
@@ -88,7 +90,7 @@ def test_of_two_runs_made_at_once_the_oldest_stays(store: Any) -> None:
     experiment_id = runs.experiment(client, request)
     first = runs.find_or_create(client, request, experiment_id, "job-1", 1000)
     made: list[Any] = []
-    late = runs._create(client, experiment_id, runs.UID_TAG, "job-1", "exopd", {runs.UID_TAG: "job-1"}, 2000)
+    late = runs._create(client, experiment_id, UID_TAG, "job-1", "exopd", {UID_TAG: "job-1"}, 2000)
     made.append(late.info.run_id)
     assert made == [first.info.run_id]
     assert len(store.runs("tags.`gopd.job.uid` = 'job-1'")) == 1
@@ -200,16 +202,33 @@ def test_an_address_that_mlflow_cannot_use_is_a_reason_and_no_error(uri: str, tm
     assert uri in tracker.healthy_reason
 
 
-def test_closing_goes_on_as_long_as_something_gets_through(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, MLflow takes half a second for each entry."""
     apply = RunRecord.apply
 
     def slow(*given: Any) -> None:
         time.sleep(0.5)
         apply(*given)
 
+    return lambda: monkeypatch.setattr(RunRecord, "apply", slow)
+
+
+def test_closing_ends_although_a_long_backlog_gets_through(store: Any, slowly: Callable[[], None]) -> None:
     tracker = begin(store)
     assert tracker.flush(PATIENCE)
-    monkeypatch.setattr(RunRecord, "apply", slow)
+    slowly()
+    for number in range(40):
+        tracker.artifact(f"{number}.txt", "twenty seconds of work")
+    began = time.monotonic()
+    assert tracker.close("FINISHED", timeout=1.0) > 0
+    assert 3.0 < time.monotonic() - began < 10.0
+
+
+def test_closing_goes_on_as_long_as_something_gets_through(store: Any, slowly: Callable[[], None]) -> None:
+    tracker = begin(store)
+    assert tracker.flush(PATIENCE)
+    slowly()
     for number in range(6):
         tracker.artifact(f"{number}.txt", "a slow server takes its time")
     assert tracker.close("FINISHED", timeout=1.5) == 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gopd_api.run_tags import UID_TAG
 from gopd_tracking.entries import Checkpoint
-from gopd_tracking.runs import UID_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

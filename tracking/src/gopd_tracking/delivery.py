@@ -19,6 +19,8 @@ log = logging.getLogger("gopd_tracking")
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 CLOSING_WAIT_SECONDS = 0.5
+CLOSING_AT_MOST = 4
+"""Closing takes so many times its patience at the most: whoever closes may hold machines."""
 PROGRESS_SECONDS = 0.5
 """How often closing looks whether anything got through."""
 
@@ -75,13 +77,19 @@ class Delivery:
             return self._wake.wait_for(lambda: self._done == self._appended, timeout)
 
     def close(self, timeout: float) -> None:
-        """Send what can be sent, trying at once and often; stop once nothing has got through for `timeout` seconds."""
+        """Send what can be sent, trying at once and often; stop once nothing has got through for `timeout` seconds.
+
+        A backlog that goes on getting through ends it, too, after CLOSING_AT_MOST times as long.
+        """
         with self._wake:
             self._closing = True
             self._wake.notify_all()
         sent, since = self.sender.sent.offsets, time.monotonic()
-        while self._thread and self._thread.is_alive() and (waited := time.monotonic() - since) < timeout:
-            self._thread.join(min(PROGRESS_SECONDS, timeout - waited))
+        latest = since + CLOSING_AT_MOST * timeout
+        while self._thread and self._thread.is_alive():
+            if (left := min(since + timeout, latest) - time.monotonic()) <= 0:
+                break
+            self._thread.join(min(PROGRESS_SECONDS, left))
             if self.sender.sent.offsets != sent:
                 sent, since = self.sender.sent.offsets, time.monotonic()
         with self._wake:

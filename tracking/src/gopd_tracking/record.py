@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gopd_api.run_tags import DELETED, PHASE_TAG, UID_TAG
 from gopd_tracking import checkpoints, runs
 from gopd_tracking.connection import connect
 from gopd_tracking.entries import (
@@ -77,7 +78,7 @@ class RunRecord:
             return self._same_run(self.run_id)
         tracking = self._job.tracking
         self.experiment_id = runs.experiment(self.client, tracking)
-        if isinstance(entry, Ended) and not runs.find(self.client, self.experiment_id, runs.UID_TAG, self._job.uid):
+        if isinstance(entry, Ended) and not runs.find(self.client, self.experiment_id, UID_TAG, self._job.uid):
             raise RefusedError(f"there is no run of job {self._job.uid} to end")
         run = runs.find_or_create(self.client, tracking, self.experiment_id, self._job.uid, entry.time_ms)
         self.run_id = run.info.run_id
@@ -110,7 +111,7 @@ class RunRecord:
                     marks.add(key, [entry.step])
             case Ended():
                 # The operator's word about a deleted job stands: its training only sees that its machines go.
-                deleted = run.data.tags.get(runs.PHASE_TAG) == runs.DELETED
+                deleted = run.data.tags.get(PHASE_TAG) == DELETED
                 if run.info.status != entry.status and not deleted:
                     self.client.set_terminated(run.info.run_id, entry.status, entry.time_ms)
             case TextArtifact():
@@ -186,7 +187,7 @@ class RunRecord:
     def _tags(self, run_id: str, values: dict[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        tags = [RunTag(key, value) for key, value in values.items() if key != runs.UID_TAG]
+        tags = [RunTag(key, value) for key, value in values.items() if key != UID_TAG]
         for batch in batches(tags, PARAMS_PER_BATCH, lambda tag: json_size((tag.key, tag.value))):
             self.client.log_batch(run_id, tags=batch, synchronous=True)
 

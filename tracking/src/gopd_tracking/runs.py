@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gopd_api.requests import TrackingRequest
+from gopd_api.run_tags import UID_TAG
 from gopd_tracking.connection import UnavailableError, artifact_location, taking_turns
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-UID_TAG = "gopd.job.uid"
-PHASE_TAG, DELETED = "gopd.phase", "Deleted"
-"""What the operator says of a job that is gone."""
 PARENT_TAG = "gopd.parent"
 SWEEP_TAG = "gopd.sweep"
 """On a sweep's own run: the sweep's name."""

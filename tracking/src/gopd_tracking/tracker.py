@@ -205,8 +205,8 @@ class Tracker:
     def close(self, status: RunStatus | None, timeout: float = 15.0) -> int:
         """Set the run's status, unless it is left to another process (None), and send what can be sent.
 
-        Gives up once nothing has got through for `timeout` seconds. Returns the entries left in the spool;
-        `python -m gopd_tracking send SPOOL` sends them later. Closing again does nothing but count.
+        Gives up once nothing has got through for `timeout` seconds, and after four times as long. Returns the entries
+        left in the spool; `python -m gopd_tracking send SPOOL` sends them later. Closing again does nothing but count.
         """
         if self._delivery and self._spool and not self._closed:
             self._closed = True

@@ -206,11 +206,12 @@ class Supervisor:
             mlflow_run_id=self.tracker.run_id,
             metrics=self.progress.metrics,
         )
-        self.tracker.artifact("train-report.json", report.to_json())
-        self.tracker.close(RUN_STATUS[outcome])
         checkpoint_files.write_atomically(Path(self.request.paths.report), report.to_json())
         if self.publisher is not None:
             self.publisher.finish(report)
+        # Last: how the attempt ended is known by now, however long MLflow takes.
+        self.tracker.artifact("train-report.json", report.to_json())
+        self.tracker.close(RUN_STATUS[outcome])
         say(f"{outcome} ({reason})" + (f": {message}" if message else ""), error=outcome == "failed")
         return EXIT[outcome]
 

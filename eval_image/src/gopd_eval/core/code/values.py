@@ -15,6 +15,7 @@ import numpy as np
 
 Preset = Literal["strict", "seed"]
 FEW = 1000
+"""So many values that collide cost nothing that is worth to be refused."""
 RELATIVE = 1e-7
 FLOAT_TOLERANCE = 1e-6
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gopd_api.run_tags import DELETED, PHASE_TAG
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.seen import seconds
 
@@ -31,6 +32,14 @@ class RunEnd:
     status: Status
     tags: tuple[tuple[str, str], ...]
 
+    def stands(self, status: str) -> bool:
+        """Whether a run of this status need not be told: it says so, or a better end that its training wrote is kept.
+
+        FAILED is kept where the job was only suspended: the training of a deleted one fails because its machines go.
+        """
+        kept = ("FINISHED",) if (PHASE_TAG, DELETED) in self.tags else ("FINISHED", "FAILED")
+        return status == self.status or (self.status == "KILLED" and status in kept)
+
 
 def run_end(body: Body, installed: str | None, now: float, *, deleted: bool = False) -> RunEnd | None:
     """What the run of a DistillationJob should say; None when nothing is to be said."""
@@ -47,7 +56,7 @@ def run_end(body: Body, installed: str | None, now: float, *, deleted: bool = Fa
     tags = (
         ("gopd.attempts", str(attempts[-1]["number"] if attempts else 0)),
         ("gopd.gpuSeconds", f"{spent:g}"),
-        ("gopd.phase", "Deleted" if deleted else status["phase"]),
+        (PHASE_TAG, DELETED if deleted else status["phase"]),
     )
     return RunEnd(meta["uid"], f"{meta['namespace']}/{meta['name']}", run, ending, tags)
 

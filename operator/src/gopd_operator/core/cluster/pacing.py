@@ -54,6 +54,9 @@ def next_look(decision: Decision, now: float, *, written: bool) -> float | None:
     return min(waits, default=None)
 
 
+_NEEDS_NOTHING = frozenset({"ConfigMap", "ServiceAccount", "Role"})
+
+
 def waves(manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
     """What can be created side by side, wave after wave: what starts pods comes after all that its pods need, and a
     RoleBinding after its Role, without which the API server refuses it.
@@ -62,6 +65,3 @@ def waves(manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
     bindings = [one for one in manifests if one["kind"] == "RoleBinding"]
     rest = [one for one in manifests if one not in first and one not in bindings]
     yield from (wave for wave in (first, bindings, *([one] for one in rest)) if wave)
-
-
-_NEEDS_NOTHING = frozenset({"ConfigMap", "ServiceAccount", "Role"})

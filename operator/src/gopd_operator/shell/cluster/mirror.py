@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from gopd_api.run_tags import UID_TAG
 from gopd_operator.core.cluster.mirroring import RunEnd, run_end
 from gopd_operator.shell.cluster.metrics import MLFLOW
 from gopd_operator.shell.cluster.mlflow import TIMEOUT_SECONDS, Mlflow, RunRefused, Unavailable, credentials
@@ -23,7 +24,6 @@ log = logging.getLogger("gopd.operator")
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 PROBE_SECONDS = 60.0
 MOST_QUEUED, MOST_REMEMBERED = 1000, 4096
-UID_TAG = "gopd.job.uid"
 
 
 class Mirror:
@@ -133,9 +133,7 @@ async def tell(server: Mlflow, wanted: RunEnd) -> None:
     run = await server.run(wanted.run_id)
     if run.tags.get(UID_TAG) != wanted.uid:
         raise RunRefused(f"its tag {UID_TAG} does not name this job")
-    # An end that the training has written is kept where the job was only interrupted.
-    over = run.status == wanted.status or (wanted.status == "KILLED" and run.status in ("FINISHED", "FAILED"))
-    if not over:
+    if not wanted.stands(run.status):
         await server.end(wanted.run_id, wanted.status, round(time.time() * 1000))
     if any(run.tags.get(key) != value for key, value in wanted.tags):
         await server.tag(wanted.run_id, dict(wanted.tags))
