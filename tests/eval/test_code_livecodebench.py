@@ -71,6 +71,12 @@ def test_strict_runs_a_script_with_real_pipes(way: str, grader: CodeGrader) -> N
     assert (grade.verdict, grade.detail) == ("correct", "3/3 cases")
 
 
+def test_a_scripts_pipes_may_be_opened_again_by_whoever_it_runs_as(grader: CodeGrader) -> None:
+    """Where the interpreter lies in a folder of root alone, a capability would open them: it is not looked at."""
+    asked = "import os\nassert os.fstat(0).st_mode & 4 and os.fstat(1).st_mode & 2\n"
+    assert graded(grader, asked + SCRIPT, CASES, "strict").verdict == "correct"
+
+
 @pytest.mark.parametrize("way", [way for way, (_, passes) in PROGRAMS.items() if passes is not None])
 def test_seed_gives_the_published_verdict(way: str, grader: CodeGrader) -> None:
     program, passes = PROGRAMS[way]

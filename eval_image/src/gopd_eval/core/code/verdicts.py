@@ -15,7 +15,7 @@ from gopd_eval.core.code.tests import FunctionTests, MethodTests
 from gopd_eval.core.code.values import Preset, UnreadableError, holds_nan, read
 from gopd_eval.core.samples import Verdict
 
-CODE_GRADER_VERSION = "2"
+CODE_GRADER_VERSION = "3"
 """Raised with every change of extraction, comparison, limits or sandbox that can change a verdict."""
 MAX_ERROR = 4096
 MEMORY_CODE, MEMORY_SIGNAL = 86, -9

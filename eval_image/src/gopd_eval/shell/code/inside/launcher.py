@@ -76,6 +76,7 @@ class Launcher:
                 settings, job = marshal.load(file), marshal.load(file)
             for number, descriptor in enumerate(standard):
                 os.dup2(descriptor, number)
+                os.fchmod(number, 0o666)  # another user opens it again, by its name `/dev/stdin`
             lockdown.apply(self._cell, [out], settings["seconds"], settings["memory"], processes)
             runs.run(job, out)
         finally:
