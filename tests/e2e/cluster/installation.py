@@ -27,6 +27,13 @@ VOLUMES = Kind("", "v1", "persistentvolumes", namespaced=False)
 CLAIMS = Kind("", "v1", "persistentvolumeclaims")
 JOB_USER, MLFLOW_USER = 1000, 65532
 EXAMPLE = REPOSITORY / "examples" / "cluster-quickstart.yaml"
+SMALL_EVALUATION = {
+    "at": ["end"],
+    "teachers": False,
+    "tasks": [{"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "limit": 4}],
+    "sampling": {"maxResponseTokens": 8},
+}
+"""Of the student only, once it is trained."""
 
 
 class Installation:

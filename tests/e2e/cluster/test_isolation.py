@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 from tests.cluster.api import CONFIG_MAPS, EVAL_JOBS, JOBS, PODS, SECRETS, ApiError, Document, Kind
 from tests.e2e.cluster.attempts import VERDICTS, evaluation, replace_answers, verdicts, write_problem
-from tests.e2e.cluster.installation import CLAIM, Installation, short_job
+from tests.e2e.cluster.installation import CLAIM, SMALL_EVALUATION, Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
 pytestmark = pytest.mark.timeout(1200)
@@ -49,7 +49,9 @@ def trainings(installation: Installation, team: str) -> dict[str, Followed]:
     installation.api.delete(SECRETS, "team-b", LOGIN)
     installation.api.create(SECRETS, "team-b", {"metadata": {"name": LOGIN}, "stringData": login})
     for namespace, steps in STEPS.items():
-        installation.apply(namespace, short_job(NAME, {"optimization": {"steps": steps}}))
+        installation.apply(
+            namespace, short_job(NAME, {"optimization": {"steps": steps}, "evaluation": SMALL_EVALUATION})
+        )
     installation.apply("team-b", evaluation("drawn", LOGIN))
     found = {namespace: Followed(installation, namespace, NAME) for namespace in STEPS}
     for one in found.values():

@@ -11,7 +11,7 @@ from tests.cluster.api import RAY_JOBS
 from tests.cluster.node.node import Node
 from tests.cluster.node.services import KUBERAY_NAMESPACE
 from tests.e2e.cluster.faults import kill_pod, scale
-from tests.e2e.cluster.installation import OPERATOR, RELEASE, SYSTEM, Installation, short_job
+from tests.e2e.cluster.installation import OPERATOR, RELEASE, SMALL_EVALUATION, SYSTEM, Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
 pytestmark = pytest.mark.timeout(1200)
@@ -22,12 +22,7 @@ CHANGES = {
     "data": {"maxResponseTokens": 64},
     "optimization": {"steps": STEPS, "batchSize": 32, "microBatchSize": 32},
     "checkpoints": {"everySteps": 50},
-    "evaluation": {
-        "at": ["end"],
-        "teachers": False,
-        "tasks": [{"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "limit": 4}],
-        "sampling": {"maxResponseTokens": 8},
-    },
+    "evaluation": SMALL_EVALUATION,
 }
 
 
@@ -103,6 +98,7 @@ def test_mlflow_comes_back_after_two_minutes_and_gets_every_point(
 ) -> None:
     time.sleep(max(0.0, mlflow_gone_since + MLFLOW_GONE - time.monotonic()))
     scale(installation, SYSTEM, f"{RELEASE}-mlflow", 1)
+    job.wait("MLflow that answers", lambda: job.run().status() != "")  # its service learns of the pod after all others
     done = job.step()
     job.wait("points of the time without MLflow", lambda: set(range(1, done + 1)) <= set(job.run().steps("kl/teacher")))
     goes_on(job)
