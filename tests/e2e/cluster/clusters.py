@@ -20,8 +20,7 @@ from tests.cluster.node.place import Place
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ELSEWHERE = (
-    "needs the processes of the node (its API server, its kubelet, what runs in its pods), "
-    "and KUBECONFIG names a cluster of somebody else"
+    "needs the processes of the node (its API server, its kubelet), and KUBECONFIG names a cluster of somebody else"
 )
 
 

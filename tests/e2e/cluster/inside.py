@@ -1,61 +1,44 @@
-"""Processes that run in a job's pods, as this machine sees them: what faults are done to.
+"""Processes that run in a job's pods: what faults are done to, from inside the pod, as on any cluster.
 
-Decides which processes are a training's. It needs the node to be this machine.
+Decides which processes are a training's. What follows from their end the tests look at.
 """
 
-import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 from tests.e2e.cluster.observing import Followed, NotSeen
 
-MARK = b"GOPD_TRAINING="
+MARK = "GOPD_TRAINING="
 """In the environment of every process of a training, but for the one that watches it."""
-TRAINING = "gopd_trainer.shell.driver"
+DRIVER = "gopd_trainer.shell.driver"
+"""In the command of the process that trains, below the one that watches it."""
+PROGRAM = """
+import os, pathlib, sys
+where, text, number = sys.argv[1:]
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        if int(folder.name) == os.getpid() or text.encode() not in (folder / where).read_bytes():
+            continue
+        os.kill(int(folder.name), int(number))
+    except (FileNotFoundError, PermissionError, ProcessLookupError):  # ended meanwhile, or another user's
+        continue
+    print(folder.name)
+"""
+"""Sends a signal to every process that has a text in its cmdline or environ, and says which those were."""
 
 
-@dataclass(frozen=True)
-class Inside:
-    """A process of a pod: its pid here, and its command."""
-
-    pid: int
-    command: str
-    marked: bool
-
-
-def processes(followed: Followed) -> list[Inside]:
-    """Every process in the pod that trains."""
-    (pod,) = [one for one in followed.pods(part="train") if "deletionTimestamp" not in one["metadata"]]
-    return list(_of_pod(pod["metadata"]["uid"]))
-
-
-def training(followed: Followed) -> Inside:
-    """The process that trains, below the one that watches it."""
-    found = processes(followed)
-    for one in found:
-        if TRAINING in one.command:
-            return one
-    listed = "\n".join(f"{one.pid} {one.command[:150]}" for one in found)
-    raise NotSeen(f"nobody trains for {followed.name}:\n{listed}")
+def kill_training(followed: Followed) -> None:
+    """End the process that trains as a crash of its own code would. Raises NotSeen where nobody trains."""
+    if not _signal(followed, "cmdline", DRIVER, signal.SIGABRT):
+        raise NotSeen(f"nobody trains for {followed.name}\n{followed.story()}")
 
 
 def freeze(followed: Followed) -> int:
     """Stop all processes of the training, as a driver that hangs would; how many there were."""
-    found = [one for one in processes(followed) if one.marked]
-    for one in found:
-        os.kill(one.pid, signal.SIGSTOP)
-    return len(found)
+    return len(_signal(followed, "environ", MARK, signal.SIGSTOP))
 
 
-def _of_pod(uid: str) -> Iterator[Inside]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if uid not in (folder / "cgroup").read_text():
-                continue
-            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            marked = MARK in (folder / "environ").read_bytes()
-        except OSError:  # ended meanwhile
-            continue
-        yield Inside(int(folder.name), words, marked)
+def _signal(followed: Followed, where: str, text: str, number: signal.Signals) -> list[str]:
+    (pod,) = [one for one in followed.pods(part="train") if "deletionTimestamp" not in one["metadata"]]
+    words = ("exec", "-n", followed.namespace, pod["metadata"]["name"], "--", "python", "-c", PROGRAM)
+    said = followed.installation.access.kubectl(*words, where, text, str(int(number))).stdout
+    return str(said).split()

@@ -4,13 +4,10 @@ The tests follow each other on the same job. Each does its fault and sees how th
 one begins; the last looks at what came of it.
 """
 
-import os
-import signal
 from collections.abc import Callable
 
 import pytest
 from tests.cluster.api import Document
-from tests.cluster.node.node import Node
 from tests.e2e.cluster import inside
 from tests.e2e.cluster.faults import kill_pod
 from tests.e2e.cluster.installation import Installation, short_job
@@ -26,9 +23,8 @@ CHANGES = {
 
 
 @pytest.fixture(scope="module")
-def job(installation: Installation, team: str, node: Node) -> Followed:
-    """A training that saves often, in pods whose processes are seen from here."""
-    assert node.workers.kubelet.running
+def job(installation: Installation, team: str) -> Followed:
+    """A training that saves often."""
     installation.apply(team, short_job("resumed", CHANGES))
     return Followed(installation, team, "resumed")
 
@@ -56,7 +52,7 @@ def follows(job: Followed, number: int, saved: int) -> Document:
 
 
 def test_the_training_process_is_killed(job: Followed, saved: int) -> None:
-    os.kill(inside.training(job).pid, signal.SIGABRT)
+    inside.kill_training(job)
     ended = follows(job, 1, saved)
     assert (ended["failure"], ended["reason"]) == ("application", "Died")
 
