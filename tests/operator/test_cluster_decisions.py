@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from tests.operator.cluster_world import World, tiny_job
 
+from gopd_operator.core.cluster.seen import pod_seen
+
 
 @pytest.fixture
 def world() -> World:
@@ -62,6 +64,8 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
     ("STOPPED as Complete", {"class": "infrastructure", "reason": "StoppedFromOutside", "counted": 0}),
     ("deleted by somebody", {"class": "infrastructure", "reason": "Lost", "counted": 0}),
     ("image", {"class": "image", "reason": "ImagePullFailed", "counted": 1}),
+    ("missing secret", {"class": "application", "reason": "ContainerNotCreated", "counted": 1}),
+    ("missing volume", {"class": "infrastructure", "reason": "PodNotPrepared", "counted": 0}),
     ("stall", {"class": "stall", "reason": "Stalled", "counted": 1}),
     ("stall by the report", {"class": "stall", "reason": "Stalled", "counted": 1}),
     ("no report", {"class": "application", "reason": "NoReport", "counted": 1}),
@@ -86,9 +90,14 @@ def cause(world: World, fault: str) -> None:
         world.pod(name, **pods[fault])
     if fault in reports:
         world.reports("failed", reports[fault], "why")
-    if fault == "image":
+    stuck: dict[str, dict[str, Any]] = {
+        "image": {"waiting": "ImagePullBackOff"},
+        "missing secret": {"waiting": "CreateContainerConfigError"},
+        "missing volume": {"unprepared": True, "placed": world.now},
+    }
+    if fault in stuck:
         world.kuberay("Initializing")
-        world.pod(name, phase="Pending", waiting="ImagePullBackOff")
+        world.pod(name, phase="Pending", **stuck[fault])
         world.now += 301
     elif fault == "stall":
         world.now += 1800 + 61
@@ -296,3 +305,14 @@ def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world
     assert world.phase() == "Failed"
     assert "no file" in world.condition("Failed").message
     assert world.condition("Failed").reason.startswith("Evaluation")
+
+
+def test_an_evaluation_whose_pods_had_their_nodes_for_too_long_names_the_setting(world: World) -> None:
+    world.settle()
+    world.job_ends("tiny-start-gen", good=False)
+    late = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active on the node longer than ..."}
+    world.pods["tiny-start-gen"] = [pod_seen({"metadata": {"name": "p"}, "status": late})]
+    world.settle()
+    done = world.condition("EvaluationComplete")
+    assert (done.status, done.reason) == ("False", "DeadlineExceeded")
+    assert "settings.patience.evaluationSeconds" in done.message

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.operator.cluster_world import World, tiny_job
+from tests.operator.cluster_world import START, World, as_text, tiny_job
 
 from gopd_operator.core.cluster.names import Key
 from gopd_operator.core.cluster.seen import JobSeen, PodSeen, pod_seen
@@ -42,6 +42,16 @@ def test_a_pod_that_no_node_takes_is_told_in_the_schedulers_words_until_one_does
     [
         ({"unplaced": "no GPU is free"}, "Unschedulable", "no node takes pod tiny-pod: no GPU is free"),
         ({"waiting": "ImagePullBackOff"}, "ImagePullFailed", "pod tiny-pod: ImagePullBackOff; correct compute.image"),
+        (
+            {"waiting": "CreateContainerConfigError", "message": 'secret "hub-login" not found'},
+            "ContainerNotCreated",
+            'pod tiny-pod: CreateContainerConfigError (secret "hub-login" not found); create what it names',
+        ),
+        (
+            {"unprepared": True, "placed": START - 61},
+            "PodNotPrepared",
+            "pod tiny-pod: its node does not prepare it: a volume cannot be mounted",
+        ),
     ],
 )
 def test_an_evaluation_whose_pod_does_not_start_says_why_until_it_does(
@@ -61,6 +71,82 @@ def test_an_evaluation_whose_pod_does_not_start_says_why_until_it_does(
         "Measuring",
         "",
     )
+
+
+def unprepared_pod(world: World, version: int, phase: str = "Pending", prepared: str = "False") -> dict[str, Any]:
+    """A pod of the first attempt that has a node since now, as the API server shows it."""
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": as_text(world.now)}
+    labels = {"gopd.io/kind": "DistillationJob", "gopd.io/job": "exopd", "gopd.io/attempt": "1"}
+    meta = {"name": "head", "namespace": "team", "uid": "p1", "resourceVersion": str(version)}
+    return {
+        "metadata": {**meta, "labels": {**labels, "gopd.io/managed": "true"}},
+        "status": {
+            "phase": phase,
+            "conditions": [placed, {"type": "PodReadyToStartContainers", "status": prepared}],
+            "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}],
+        },
+    }
+
+
+def test_a_pod_that_its_node_does_not_prepare_is_told_after_a_minute_and_ends_its_attempt_after_the_patience() -> None:
+    world = World(tiny_job())
+    world.settle()
+    world.kuberay("Initializing")
+    name = world.rayjob["metadata"]["name"]
+    world.pods[name] = [pod_seen(unprepared_pod(world, 1))]
+    world.settle()
+    decision = world.decide()
+    assert decision.again_at is not None and decision.again_at <= world.now + 60, "nothing else brings the job back"
+    world.now += 60
+    world.settle()
+    assert world.condition("ClusterReady").reason == "Provisioning", "every pod is prepared for some seconds"
+    world.now += 1
+    world.settle()
+    assert world.condition("ClusterReady").reason == "PodNotPrepared"
+    assert "`kubectl describe pod head`" in world.condition("ClusterReady").message
+    world.now += 240
+    world.act()
+    assert world.attempts[0].reason == "PodNotPrepared"
+
+
+def test_an_image_that_is_pulled_for_long_is_no_fault() -> None:
+    world = World(tiny_job())
+    world.settle()
+    world.kuberay("Initializing")
+    world.pods[world.rayjob["metadata"]["name"]] = [pod_seen(unprepared_pod(world, 1, prepared="True"))]
+    world.now += 3000
+    world.settle()
+    assert (world.condition("ClusterReady").reason, len(world.attempts)) == ("Provisioning", 1)
+
+
+def test_patience_with_a_pod_begins_when_it_has_a_node() -> None:
+    world = World(tiny_job())
+    world.settle()
+    world.kuberay("Initializing")
+    world.now += 5000
+    world.pod(world.rayjob["metadata"]["name"], phase="Pending", waiting="ErrImagePull", placed=world.now - 200)
+    world.settle()
+    assert world.attempts[0].ended is None
+    world.now += 101
+    world.act()
+    assert world.attempts[0].reason == "ImagePullFailed"
+
+
+def test_a_job_whose_pods_start_is_looked_at_again_until_they_run() -> None:
+    world = World(tiny_job(**TASK))
+    world.settle()
+    (job,) = world.of("Job")
+    world.kuberay("Suspended")
+    job["status"] = {"active": 1, "ready": 0}
+    assert world.decide().again_at == world.now + 60
+    job["status"] = {"active": 1, "ready": 1}
+    assert world.decide().again_at is None
+
+
+def test_that_a_node_prepares_a_pod_is_no_news_and_its_pods_are_listed() -> None:
+    world, cache = World(tiny_job()), Cache()
+    assert cache.take(POD, unprepared_pod(world, 1)) == [] and cache.pods_wait(JOB, 1)
+    assert cache.take(POD, unprepared_pod(world, 2, "Running", "True")) == [] and not cache.pods_wait(JOB, 1)
 
 
 def test_a_pod_that_no_node_takes_is_news_once_for_each_word_and_when_it_has_a_node() -> None:

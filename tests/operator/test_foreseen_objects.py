@@ -64,8 +64,8 @@ def test_an_evaljob_of_models_is_decided_whole() -> None:
     assert names == [f"opd-or-exopd-ej-{name}" for name in ("inspect", "evaluate-gen", "evaluate-grade", "compare-cmp")]
 
 
-def containers(objects: Any) -> dict[str, dict[str, Any]]:
-    """Every container that a job gets, by name."""
+def pods(objects: Any) -> list[dict[str, Any]]:
+    """The spec of every pod that a job gets."""
     specs = []
     for one in objects:
         if one["kind"] == "RayJob":
@@ -73,7 +73,14 @@ def containers(objects: Any) -> dict[str, dict[str, Any]]:
             specs += [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
         elif one["kind"] == "Job":
             specs.append(one["spec"]["template"]["spec"])
-    return {held["name"]: held for spec in specs for held in [*spec["containers"], *spec.get("initContainers", [])]}
+    return specs
+
+
+def containers(objects: Any) -> dict[str, dict[str, Any]]:
+    """Every container that a job gets, by name."""
+    return {
+        held["name"]: held for spec in pods(objects) for held in [*spec["containers"], *spec.get("initContainers", [])]
+    }
 
 
 def test_every_container_has_a_read_only_root_and_room_below_its_home() -> None:
@@ -89,6 +96,47 @@ def test_every_container_has_a_read_only_root_and_room_below_its_home() -> None:
         assert held["securityContext"] == security
         assert {"name": "HOME", "value": "/tmp"} in held["env"]
         assert {"name": "scratch", "mountPath": "/tmp"} in held["volumeMounts"]
+
+
+@pytest.mark.parametrize("queue", [None, "gpu"])
+def test_what_schedulers_read_of_a_job_is_on_everything_that_books_machines(queue: str | None) -> None:
+    job = tiny_job(**EVERYTHING, scheduling={"queue": queue} if queue else {})
+    marks = {
+        "labels": {"kai.scheduler/queue": "research", "mine": "x"},
+        "annotations": {"scheduling.k8s.io/group-name": "gang", "mine": "y"},
+    }
+    job = job.model_copy(update={"metadata": job.metadata.model_copy(update=marks)})
+    found = foreseen(Context(job, OperatorSettings()), prompts=64).objects
+    booking = [one for one in found if one["kind"] in ("RayJob", "Job") and "inspect" not in one["metadata"]["name"]]
+    assert len(booking) > 4
+    for one in booking:
+        meta = one["metadata"]
+        assert (meta["labels"]["kai.scheduler/queue"], meta["annotations"]["scheduling.k8s.io/group-name"]) == (
+            "research",
+            "gang",
+        )
+        assert "mine" not in meta["labels"] | meta["annotations"]
+        assert meta["labels"].get("kueue.x-k8s.io/queue-name") == queue
+        assert one["spec"]["suspend"] == (queue is not None)
+        assert one["kind"] == "RayJob" or meta["annotations"]["gopd.io/digest"].startswith("sha256:")
+
+
+def test_no_pod_walks_through_a_volume_that_is_right_and_none_fills_its_node_by_shared_memory() -> None:
+    patch = {"name": "trainer", "memory": "96Gi"}
+    spec = EVERYTHING | {"compute": {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4, "podPatches": [patch]}}
+    made = foreseen(Context(tiny_job(**spec), OperatorSettings()), prompts=64).objects
+    found = pods(made)
+    assert {pod["securityContext"]["fsGroupChangePolicy"] for pod in found} == {"OnRootMismatch"}
+    shared = [volume["emptyDir"] for pod in found for volume in pod["volumes"] if volume["name"] == "shm"]
+    assert shared == [{"medium": "Memory", "sizeLimit": "64Gi"}, {"medium": "Memory", "sizeLimit": "96Gi"}]
+
+
+def test_no_pod_that_measures_holds_its_node_for_longer_than_the_installation_allows() -> None:
+    settings = OperatorSettings.model_validate({"patience": {"evaluationSeconds": 7200}})
+    made = foreseen(Context(tiny_job(**EVERYTHING), settings), prompts=64).objects
+    measuring = pods(one for one in made if one["kind"] == "Job")
+    assert len(measuring) > 5
+    assert {pod["activeDeadlineSeconds"] for pod in measuring} == {7200}
 
 
 def test_only_the_pod_that_runs_generated_programs_has_a_limit_on_what_it_writes() -> None:

@@ -40,6 +40,7 @@ NOT_REASONS = {
     *("Suspending", "PreRunningDeadlineExceeded", "JobStatusCheckTimeoutExceeded"),
     *("JobDeploymentStatusTransitionGracePeriodExceeded", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"),
     *("ErrImageNeverPull", "RegistryUnavailable", "NodeDiedError"),
+    *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
 }  # fmt: skip
 """Words of the same form that are none."""
 STATES = {"Waiting", "Queued", "Provisioning", "Running", "Ending"}

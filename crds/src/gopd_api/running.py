@@ -95,12 +95,12 @@ class Compute(Model):
 
 
 class Scheduling(Model):
-    """Passed through to the cluster's batch scheduler."""
+    """Kueue's part. What other batch schedulers read, labels and annotations of the job, is passed on without it."""
 
     queue: LabelValue | None = None
-    """Kueue LocalQueue (or another scheduler's queue)."""
+    """Kueue LocalQueue: everything that books machines is created suspended, and runs when Kueue admits it."""
     priority: LabelValue | None = None
-    """Workload priority class."""
+    """Kueue WorkloadPriorityClass. A PriorityClass of pods is named in `compute.podPatches`."""
 
 
 class Storage(Model):

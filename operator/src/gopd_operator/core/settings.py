@@ -12,6 +12,7 @@ from gopd_api.base import Model, Path, Text
 
 Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
+Deadline = Annotated[int, Field(ge=60, le=31536000)]
 
 
 class Images(Model):
@@ -32,13 +33,15 @@ class Patience(Model):
     """How long the operator waits before it acts, in seconds."""
 
     image_seconds: Seconds = 300
-    """An image that cannot be pulled for so long ends the attempt."""
+    """A pod whose image cannot be pulled, or that its node cannot start otherwise, ends the attempt after so long."""
     report_seconds: Seconds = 60
     """A training that Ray calls ended and that has left no report is a failure after so long."""
     start_seconds: Seconds = 1800
     """A training that runs without any sign of life yet is a stall after so long."""
     stall_seconds: Seconds = 60
     """A training ends by itself when it stalls; one that could not is ended from outside so long after that."""
+    evaluation_seconds: Deadline = 86400
+    """A pod that inspects, draws, grades or compares is ended when it has had its node for so long."""
 
 
 class OperatorSettings(Model):

@@ -96,7 +96,7 @@ def _distilled(look: Look, accepted: Acceptance) -> Decision:
     status = trained_status(look, status, trained)
     saved = frozenset(one.step for one in trained.checkpoints)
     stopped = job.spec.lifecycle.suspend or trained.state == "failed"
-    ready = Ready(trained.state == "succeeded", saved, stopped)
+    ready = Ready(trained.state == "succeeded", saved, stopped, look.now)
     measured = _measure(look, made, ready)
     found = measured_status(look, status, measured)
     decision = Decision(
@@ -105,7 +105,7 @@ def _distilled(look: Look, accepted: Acceptance) -> Decision:
         deletes=(*trained.deletes, *measured.deletes),
         creates=trained.creates or measured.creates,
         later=measured.creates if trained.creates else (),
-        again_at=trained.again_at,
+        again_at=min((at for at in (trained.again_at, measured.again_at) if at is not None), default=None),
     )
     return _phased(look, decision, trained, measured)
 
@@ -169,9 +169,9 @@ def _compared(look: Look, accepted: Acceptance) -> Decision:
         made = plan(job, _surroundings(look), Observed(checkpoints=look.found))
     except SubjectFault as fault:
         return Decision(ended(look, status, "Failed", "NoCheckpoint", f"subjects: {fault}"))
-    measured = _measure(look, made, Ready(True, frozenset(), job.spec.lifecycle.suspend))
+    measured = _measure(look, made, Ready(True, frozenset(), job.spec.lifecycle.suspend, look.now))
     found = measured_status(look, status, measured)
-    decision = Decision(found, deletes=measured.deletes, creates=measured.creates)
+    decision = Decision(found, deletes=measured.deletes, creates=measured.creates, again_at=measured.again_at)
     if measured.failed and not measured.running:
         reason, words = _failure(look, measured)
         return replace(decision, status=ended(look, found, "Failed", reason, words))

@@ -28,6 +28,10 @@ SUCCEEDED = End(None, "Completed")
 IMAGE_WAITS = frozenset(
     {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
+CREATION_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+"""The kubelet's words for a container that it cannot make, and tries again to: a secret that is missing, mostly."""
+UNPREPARED_SECONDS = 60
+"""Every node takes seconds to prepare a pod; one that takes longer than this is told."""
 KUBERAY: dict[str, tuple[FailureClass, str, str]] = {
     "SubmissionFailed": ("infrastructure", "SubmissionFailed", "the job could not be handed to Ray"),
     "DeadlineExceeded": ("deadline", "DeadlineExceeded", "lifecycle.activeDeadlineSeconds has passed"),
@@ -58,25 +62,44 @@ MEMORY_REMEDY = (
 )
 
 
-def still_image_waiting(pods: Sequence[PodSeen]) -> PodSeen | None:
-    """A pod whose image cannot be pulled."""
-    return next((pod for pod in pods if pod.waiting in IMAGE_WAITS), None)
+def waits_in_words(pod: PodSeen) -> str:
+    """What a pod that does not start says of it: the kubelet's word, or the scheduler's; empty for one that starts."""
+    return pod.waiting if pod.waiting in IMAGE_WAITS | CREATION_WAITS else pod.unplaced
 
 
-def not_starting(pods: Sequence[PodSeen]) -> tuple[str, str] | None:
-    """Reason and words on pods that wait for a node, or for an image that cannot be pulled; None when none does."""
+def not_starting(pods: Sequence[PodSeen], now: float) -> tuple[str, str] | None:
+    """Reason and words on pods that no node takes, or that do not start on theirs; None when none does."""
     lacking = sorted((pod for pod in pods if pod.unplaced), key=lambda pod: (not pod.head, pod.name))
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         return "Unschedulable", f"no node takes pod {lacking[0].name}{more}: {lacking[0].unplaced}"
-    waiting = still_image_waiting(pods)
-    return None if waiting is None else ("ImagePullFailed", image_end(waiting).message)
+    found = blocked(pods, now)
+    return None if found is None else (found[1].reason, found[1].message)
 
 
-def image_end(pod: PodSeen) -> End:
-    """The end of an attempt whose image cannot be pulled."""
-    words = f"pod {pod.name}: {pod.waiting} ({pod.message[:300]})" if pod.message else f"pod {pod.name}: {pod.waiting}"
-    return End("image", "ImagePullFailed", f"{words}; correct compute.image or podPatches.imagePullSecrets")
+def blocked(pods: Sequence[PodSeen], now: float) -> tuple[PodSeen, End] | None:
+    """A pod that has a node and does not start there, and the end that it comes to when it stays so."""
+    if waiting := _refused_start(pods):
+        return waiting
+    late = (pod for pod in pods if pod.unprepared and pod.placed is not None and now - pod.placed > UNPREPARED_SECONDS)
+    if (pod := next(late, None)) is None:
+        return None
+    words = f"pod {pod.name}: its node does not prepare it: a volume cannot be mounted, or its network is missing"
+    return pod, End("infrastructure", "PodNotPrepared", f"{words}; `kubectl describe pod {pod.name}` says which")
+
+
+def _refused_start(pods: Sequence[PodSeen]) -> tuple[PodSeen, End] | None:
+    """A pod whose container the kubelet cannot make, and the end of its attempt."""
+    for pod in pods:
+        words = f"pod {pod.name}: {pod.waiting}{f' ({pod.message[:300]})' if pod.message else ''}"
+        if pod.waiting in IMAGE_WAITS:
+            return pod, End(
+                "image", "ImagePullFailed", f"{words}; correct compute.image or podPatches.imagePullSecrets"
+            )
+        if pod.waiting in CREATION_WAITS:
+            remedy = "create what it names in the job's namespace, or correct tracking.secret or podPatches"
+            return pod, End("application", "ContainerNotCreated", f"{words}; {remedy}")
+    return None
 
 
 def lost_end(name: str) -> End:
@@ -128,8 +151,8 @@ def _from_pods(pods: Sequence[PodSeen]) -> End | None:
     """What the pods say: memory first, since a killed worker takes others with it."""
     if killed := next((pod for pod in pods if pod.terminated == "OOMKilled"), None):
         return End("memory", "OutOfMemory", f"pod {killed.name}: {MEMORY_REMEDY}")
-    if waiting := still_image_waiting(pods):
-        return image_end(waiting)
+    if waiting := _refused_start(pods):
+        return waiting[1]
     if taken := next((pod for pod in pods if pod.disrupted), None):
         return End("preemption", "Preempted", f"pod {taken.name} was taken away ({taken.message[:200] or 'disrupted'})")
     if gone := next((pod for pod in pods if pod.lost), None):

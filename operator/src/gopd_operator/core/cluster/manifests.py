@@ -175,6 +175,8 @@ def pod_spec(
             "runAsUser": USER,
             "runAsGroup": USER,
             "fsGroup": USER,
+            # Otherwise every pod walks through all files of the volume before it starts.
+            "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": containers,

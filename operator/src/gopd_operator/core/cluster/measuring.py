@@ -11,7 +11,7 @@ from typing import Literal
 
 from gopd_api.endings import Ending
 from gopd_api.status import Child, EvaluationStatus
-from gopd_operator.core.cluster.failures import not_starting
+from gopd_operator.core.cluster.failures import UNPREPARED_SECONDS, not_starting
 from gopd_operator.core.cluster.manifests import Context, Manifest
 from gopd_operator.core.cluster.measuring_objects import part_objects
 from gopd_operator.core.cluster.names import Part, parts_of, step_part_name
@@ -38,6 +38,8 @@ class Measured:
     """Reason and words on pods that do not start, of the first Job that has such."""
     creates: tuple[Manifest, ...] = ()
     deletes: tuple[Target, ...] = ()
+    again_at: float | None = None
+    """Seconds since 1970 of the next look, when pods are starting and nothing happens before."""
 
     @property
     def done(self) -> bool:
@@ -63,6 +65,7 @@ class Ready:
     checkpoints: frozenset[int]
     """Steps of the exported students."""
     suspend: bool
+    now: float
 
     def allows(self, step: Step, states: Mapping[str, StepState]) -> bool:
         """Whether everything that the step needs is there."""
@@ -110,7 +113,9 @@ def _step(
             continue
         if job is not None:
             if stands.waits is None:
-                stands = replace(stands, waits=not_starting(seen.pods.get(name, ())))
+                stands = replace(stands, waits=not_starting(seen.pods.get(name, ()), ready.now))
+            if job.starting:
+                stands = replace(stands, again_at=ready.now + UNPREPARED_SECONDS)
             return _running(job, stands, ready)
         if ready.suspend or free <= 0 or not ready.allows(step, stands.states):
             return stands, "waiting"
@@ -184,6 +189,8 @@ def failure_reason(job: JobSeen, pods: Sequence[PodSeen]) -> str:
     """One word for a Job that failed without an ending."""
     if any(pod.terminated == "OOMKilled" for pod in pods):
         return "OutOfMemory"
+    if any(pod.overdue for pod in pods):
+        return "DeadlineExceeded"
     return job.reason or "Failed"
 
 
@@ -191,6 +198,11 @@ def failure_message(job: JobSeen, pods: Sequence[PodSeen]) -> str:
     """What is known of a Job that failed without an ending."""
     if any(pod.terminated == "OOMKilled" for pod in pods):
         return "a pod was ended for its memory; set a smaller evaluation.sampling.batchSize, or give it more memory"
+    if any(pod.overdue for pod in pods):
+        return (
+            "a pod had its node for longer than the installation's settings.patience.evaluationSeconds; see in its "
+            "progress file whether it hung, or have a higher one set: what it has written is kept"
+        )
     said = next((pod.message for pod in pods if pod.message), "")
     return (said.strip().splitlines() or [job.message])[-1]
 

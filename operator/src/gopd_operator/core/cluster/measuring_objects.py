@@ -2,7 +2,7 @@
 
 Each is created once under a name that says what it does, and is never changed. Generation has one pod a subject;
 grading has no network to speak of, no token and no credentials; the comparison is the only one with MLflow's. A pod
-that says that it failed (exit 1 or 2) is not tried again; one that was taken away is.
+that says that it failed (exit 1 or 2) is not tried again; one that was taken away is. None holds its node for ever.
 """
 
 import hashlib
@@ -103,26 +103,28 @@ def _request_path(context: Context) -> str:
 def _job(
     context: Context, name: str, step: str, part: Part, digest: str, pod: Manifest, completions: int = 1
 ) -> Manifest:
-    queue = context.job.spec.scheduling.queue is not None and part != "inspect"
-    meta = metadata(context, name, step=step, part=part)
+    booked = part != "inspect"
+    meta = {**metadata(context, name, step=step, part=part), "annotations": {DIGEST: digest}}
+    # Of the pod, not of the Job: a Job's time runs while its pods wait for a node, too.
+    deadline = context.settings.patience.evaluation_seconds
     side_by_side = 1 if part != "generate" else min(completions, context.settings.evaluations_at_once)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**(scheduled(context, meta) if queue else meta), "annotations": {DIGEST: digest}},
+        "metadata": scheduled(context, meta) if booked else meta,
         "spec": {
             "completionMode": "Indexed",
             "completions": completions,
             "parallelism": side_by_side,
             "backoffLimitPerIndex": TRIES - 1,
             "maxFailedIndexes": 0,
-            "suspend": queue,
+            "suspend": booked and context.job.spec.scheduling.queue is not None,
             "podFailurePolicy": {
                 "rules": [
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
                     {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1, 2]}},
                 ]
             },
-            "template": {"metadata": {"labels": meta["labels"]}, "spec": pod},
+            "template": {"metadata": {"labels": meta["labels"]}, "spec": {**pod, "activeDeadlineSeconds": deadline}},
         },
     }

@@ -95,6 +95,8 @@ class JobSeen:
     reason: str = ""
     message: str = ""
     suspended: bool = False
+    starting: bool = False
+    """Pods of it are there and do not run yet."""
     deleting: bool = False
     owner: str = ""
     """uid of the job that it belongs to."""
@@ -119,6 +121,7 @@ def job_seen(body: Body) -> JobSeen:
         reason=over.get("reason") or "",
         message=(over.get("message") or "")[:500],
         suspended=bool((body.get("spec") or {}).get("suspend")),
+        starting=(status.get("active") or 0) > (status.get("ready") or 0),
         deleting="deletionTimestamp" in metadata,
         owner=owner_uid(metadata),
     )
@@ -135,6 +138,10 @@ class PodSeen:
     """Why a container has not started: ImagePullBackOff, ErrImagePull, CreateContainerConfigError, ..."""
     unplaced: str = ""
     """The scheduler's words for why no node takes it; empty once one has."""
+    placed: float | None = None
+    """Since when it has a node."""
+    unprepared: bool = False
+    """Its node has not mounted its volumes, or not given it its network. Images are pulled after that."""
     terminated: str = ""
     """Why a container ended: OOMKilled, Error, Completed, ..."""
     exit_code: int | None = None
@@ -142,6 +149,8 @@ class PodSeen:
     """Ended from outside: preempted, evicted, its node drained."""
     lost: bool = False
     """Its node does not answer, or was shut down."""
+    overdue: bool = False
+    """It had its node for longer than it may."""
     message: str = ""
     """What it says itself (termination message), or why it is as it is."""
 
@@ -166,17 +175,21 @@ def pod_seen(body: Body) -> PodSeen:
     disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True"
     placing = conditions.get("PodScheduled", {})
     unplaced = placing.get("message") or placing.get("reason") or "" if placing.get("status") == "False" else ""
-    reason = status.get("reason") or ""
+    prepared = conditions.get("PodReadyToStartContainers", {}).get("status")
+    reason, phase = status.get("reason") or "", status.get("phase") or ""
     return PodSeen(
         name=metadata["name"],
         head=(metadata.get("labels") or {}).get("ray.io/node-type") == "head",
-        phase=status.get("phase") or "",
+        phase=phase,
         waiting=waiting,
         unplaced=unplaced[:500],
+        placed=seconds(placing.get("lastTransitionTime")) if placing.get("status") == "True" else None,
+        unprepared=phase == "Pending" and prepared == "False",
         terminated=terminated,
         exit_code=code,
         disrupted=disrupted or reason in ("Preempting", "Preempted", "Evicted"),
         lost=reason in LOST_REASONS,
+        overdue=reason == "DeadlineExceeded",
         message=words[:4096],
     )
 

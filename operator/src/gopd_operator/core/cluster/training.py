@@ -14,13 +14,13 @@ from gopd_api.reports import Progress
 from gopd_api.requests import TrainRequest
 from gopd_api.status import Attempt, CheckpointStatus, DistillationJobStatus, Failures
 from gopd_operator.core.cluster.failures import (
+    UNPREPARED_SECONDS,
     End,
+    blocked,
     end_of,
-    image_end,
     lost_end,
     no_report,
     not_starting,
-    still_image_waiting,
 )
 from gopd_operator.core.cluster.manifests import Context, Manifest
 from gopd_operator.core.cluster.names import attempt_name
@@ -202,7 +202,7 @@ def _live(moment: Moment, stands: Trained, attempt: Attempt) -> Trained:
     attempts = (*stands.attempts[:-1], attempt)
     state, again = _state(moment, rayjob)
     stands = replace(stands, state=state, attempts=attempts, before=before, again_at=again, message=_words(rayjob))
-    waits = not_starting(moment.seen.pods.get(rayjob.name, ())) if state == "provisioning" else None
+    waits = not_starting(moment.seen.pods.get(rayjob.name, ()), moment.now) if state == "provisioning" else None
     return stands if waits is None else replace(stands, reason=waits[0], message=waits[1])
 
 
@@ -231,9 +231,11 @@ def _end(moment: Moment, attempt: Attempt, rayjob: RayJobSeen) -> End | None:
         return lost_end(rayjob.name)
     if moment.deadline is not None and moment.now > moment.deadline + DEADLINE_MARGIN:
         return End("deadline", "DeadlineExceeded", "lifecycle.activeDeadlineSeconds has passed", final=True)
-    waiting = still_image_waiting(pods)
-    if waiting is not None and moment.now - (rayjob.started or rayjob.created) > patience.image_seconds:
-        return image_end(waiting)
+    if found := blocked(pods, moment.now):
+        pod, end = found
+        since = max(rayjob.started or rayjob.created, pod.placed or 0.0)
+        if moment.now - since > patience.image_seconds:
+            return end
     return _stall(moment, rayjob, progress)
 
 
@@ -281,8 +283,8 @@ def _state(moment: Moment, rayjob: RayJobSeen) -> tuple[State, float | None]:
         return "queued", _deadline_look(moment)
     if rayjob.deployment == "Running":
         return "running", moment.now + max(LOOK_AGAIN_SECONDS, moment.job.spec.lifecycle.stall_after_seconds / 2)
-    waits = still_image_waiting(moment.seen.pods.get(rayjob.name, ())) is not None
-    return "provisioning", moment.now + LOOK_AGAIN_SECONDS if waits else _deadline_look(moment)
+    waits = blocked(moment.seen.pods.get(rayjob.name, ()), moment.now) is not None
+    return "provisioning", moment.now + (LOOK_AGAIN_SECONDS if waits else UNPREPARED_SECONDS)
 
 
 def _deadline_look(moment: Moment) -> float | None:

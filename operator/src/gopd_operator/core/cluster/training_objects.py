@@ -28,6 +28,9 @@ GRACE_SECONDS = 120
 CLUSTER_KEPT_SECONDS = 45
 """How long KubeRay keeps the pods of an ended attempt: for the operator to see how they ended, also when it was just
 restarted. Their machines are booked meanwhile, and the last evaluation may be waiting for them."""
+SHARED_MEMORY = "64Gi"
+"""Room in /dev/shm of a pod without a memory limit, which would else be all of its node's memory. Ray takes what of it
+there is, at most 30% of a machine's memory; what passes between processes here are tokens and their probabilities."""
 LOGICAL_CPUS = 32
 """Ray's processor slots where there is no GPU: logical, because verl books several for each process."""
 
@@ -175,7 +178,8 @@ def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) ->
         held["resources"] = {**resources, "limits": {**resources.get("limits", {}), **gpus}}
     spec = pod_spec(context, [held], request, patch, restart="Never" if not head else None)
     spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
-    spec["volumes"].append({"name": "shm", "emptyDir": {"medium": "Memory"}})
+    shared = {"medium": "Memory", "sizeLimit": patch.memory or SHARED_MEMORY}
+    spec["volumes"].append({"name": "shm", "emptyDir": shared})
     held["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
     if head:
         # The training runs on the head: only there is the token that may write progress.
