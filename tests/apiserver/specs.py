@@ -70,6 +70,10 @@ ACCEPTED: dict[str, tuple[str, Change]] = {
             }
         },
     ),
+    "inspection on nodes of its own": (
+        "DistillationJob",
+        {"compute": {"podPatches": [{"name": "inspection", "cpu": "1", "priorityClassName": "low"}]}},
+    ),
     "no evaluation": ("DistillationJob", {"evaluation": REMOVED}),
     "longest name": ("DistillationJob", {"metadata.name": "a" * 40}),
     "thinking switched off": ("DistillationJob", {"data.enableThinking": False}),

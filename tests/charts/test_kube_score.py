@@ -45,9 +45,7 @@ ALLOWED: dict[Finding, str] = {
     ),
     ("job", "container-image-pull-policy", "ImagePullPolicy is not set to Always"): PULLED,
     ("job", "container-resources", "CPU limit is not set"): CPU,
-    ("job", "container-resources", "CPU request is not set"): SIZED_BY_JOB,
     ("job", "container-resources", "Memory limit is not set"): SIZED_BY_JOB,
-    ("job", "container-resources", "Memory request is not set"): SIZED_BY_JOB,
     ("job", "container-ephemeral-storage-request-and-limit", "Ephemeral Storage limit is not set"): (
         "models that are fetched lie there; an eviction would start the same again"
     ),

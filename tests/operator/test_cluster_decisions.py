@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from tests.operator.cluster_world import World, tiny_job
 
-from gopd_operator.core.cluster.seen import pod_seen
-
 
 @pytest.fixture
 def world() -> World:
@@ -80,6 +78,9 @@ def cause(world: World, fault: str) -> None:
         "head lost": {"lost": True},
         "worker lost": {"lost": True, "head": False},
         "preemption": {"disrupted": True},
+        "image": {"waiting": "ImagePullBackOff"},
+        "missing secret": {"waiting": "CreateContainerConfigError"},
+        "missing volume": {"unprepared": True, "placed": world.now},
     }
     reports = {
         "report of an error": "FailedSamples",
@@ -90,14 +91,8 @@ def cause(world: World, fault: str) -> None:
         world.pod(name, **pods[fault])
     if fault in reports:
         world.reports("failed", reports[fault], "why")
-    stuck: dict[str, dict[str, Any]] = {
-        "image": {"waiting": "ImagePullBackOff"},
-        "missing secret": {"waiting": "CreateContainerConfigError"},
-        "missing volume": {"unprepared": True, "placed": world.now},
-    }
-    if fault in stuck:
+    if fault in ("image", "missing secret", "missing volume"):
         world.kuberay("Initializing")
-        world.pod(name, phase="Pending", **stuck[fault])
         world.now += 301
     elif fault == "stall":
         world.now += 1800 + 61
@@ -255,8 +250,7 @@ def test_suspend_frees_the_machines_and_resume_goes_on(world: World) -> None:
     world.settle()
     world.change(suspend=True)
     world.settle()
-    assert world.phase() == "Suspended"
-    assert world.of("RayJob") == []
+    assert (world.phase(), world.of("RayJob")) == ("Suspended", [])
     world.now += 1000
     world.settle()
     world.change(suspend=False)
@@ -274,8 +268,7 @@ def test_suspended_while_starting(world: World) -> None:
     world.act(most=1)
     world.change(suspend=True)
     world.settle()
-    assert world.phase() == "Suspended"
-    assert world.of("RayJob") == []
+    assert (world.phase(), world.of("RayJob")) == ("Suspended", [])
 
 
 def test_an_attempt_that_starts_below_the_last_checkpoint_is_told(world: World) -> None:
@@ -305,14 +298,3 @@ def test_an_evaluation_that_fails_does_not_stop_training_and_fails_the_job(world
     assert world.phase() == "Failed"
     assert "no file" in world.condition("Failed").message
     assert world.condition("Failed").reason.startswith("Evaluation")
-
-
-def test_an_evaluation_whose_pods_had_their_nodes_for_too_long_names_the_setting(world: World) -> None:
-    world.settle()
-    world.job_ends("tiny-start-gen", good=False)
-    late = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active on the node longer than ..."}
-    world.pods["tiny-start-gen"] = [pod_seen({"metadata": {"name": "p"}, "status": late})]
-    world.settle()
-    done = world.condition("EvaluationComplete")
-    assert (done.status, done.reason) == ("False", "DeadlineExceeded")
-    assert "settings.patience.evaluationSeconds" in done.message

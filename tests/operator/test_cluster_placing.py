@@ -1,4 +1,4 @@
-"""Pods that no node takes: when that is news, and what status says of it."""
+"""Pods that no node takes, that theirs does not start, or that keep it: when that is news, and what status says."""
 
 from dataclasses import replace
 from typing import Any
@@ -175,3 +175,15 @@ def test_pods_of_an_evaluation_are_listed_when_one_waits_or_its_job_is_over(
     job = JobSeen("tiny-evaluate-start-grade", "u", "start", "grade", state)
     assert job_pods_tell(job, set(), inspected=True, wait=wait) == expected
     assert not job_pods_tell(replace(job, state="failed"), {job.name}, inspected=True, wait=wait)
+
+
+def test_an_evaluation_whose_pods_had_their_nodes_for_too_long_names_the_setting() -> None:
+    world = World(tiny_job())
+    world.settle()
+    world.job_ends("tiny-start-gen", good=False)
+    late = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active on the node longer than ..."}
+    world.pods["tiny-start-gen"] = [pod_seen({"metadata": {"name": "p"}, "status": late})]
+    world.settle()
+    done = world.condition("EvaluationComplete")
+    assert (done.status, done.reason) == ("False", "DeadlineExceeded")
+    assert "settings.patience.evaluationSeconds" in done.message

@@ -139,6 +139,40 @@ def test_no_pod_that_measures_holds_its_node_for_longer_than_the_installation_al
     assert {pod["activeDeadlineSeconds"] for pod in measuring} == {7200}
 
 
+def test_every_pod_asks_for_something_and_a_patch_goes_first() -> None:
+    patches = [{"name": "head", "memory": "96Gi"}, {"name": "evaluation", "cpu": "3"}]
+    compute = {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4}
+    asked, settings = {}, OperatorSettings.model_validate({"requests": {"trainer": {"cpu": "7"}}})
+    for number, given in enumerate(([], patches)):
+        job = tiny_job(**EVERYTHING | {"compute": compute | {"podPatches": given}})
+        made = pods(foreseen(Context(job, settings), prompts=64).objects)
+        held = [one for pod in made for one in [*pod["containers"], *pod.get("initContainers", [])]]
+        asked[number] = {one["name"]: one["resources"] for one in held if one["name"] != "ray"}
+        asked[number] |= dict(
+            zip(("head", "trainer"), (one["resources"] for one in held if one["name"] == "ray"), strict=True)
+        )
+    before, after = asked[0], asked[1]
+    assert before["head"] == {"requests": {"cpu": "2", "memory": "8Gi"}, "limits": {"nvidia.com/gpu": "4"}}
+    assert after["head"] == {
+        "requests": {"cpu": "2", "memory": "96Gi"},
+        "limits": {"nvidia.com/gpu": "4", "memory": "96Gi"},
+    }
+    assert before["trainer"]["requests"] == {"cpu": "7"}
+    assert before["generate"]["requests"] == before["compare"]["requests"] == {"cpu": "1", "memory": "4Gi"}
+    assert (before["grade"], after["grade"]["requests"]["cpu"]) == ({"requests": {"cpu": "500m", "memory": "1Gi"}}, "3")
+    assert before["inspect"] == after["inspect"] == {"requests": {"cpu": "100m", "memory": "256Mi"}}
+    assert {"limits" in one for name, one in before.items() if name not in ("head", "trainer", "generate")} == {False}
+
+
+def test_the_pod_that_looks_at_inputs_may_be_sent_to_nodes_with_taints_and_pods_may_have_a_priority() -> None:
+    taint = {"key": "team", "operator": "Exists"}
+    patch = {"name": "inspection", "nodeSelector": {"pool": "cpu"}, "tolerations": [taint], "priorityClassName": "low"}
+    job = tiny_job(compute={"accelerator": "cpu", "podPatches": [patch]})
+    found = {one["metadata"]["name"]: one for one in foreseen(Context(job, OperatorSettings()), prompts=64).objects}
+    pod = found["tiny-inspect"]["spec"]["template"]["spec"]
+    assert (pod["nodeSelector"], pod["tolerations"], pod["priorityClassName"]) == ({"pool": "cpu"}, [taint], "low")
+
+
 def test_only_the_pod_that_runs_generated_programs_has_a_limit_on_what_it_writes() -> None:
     made = foreseen(Context(tiny_job(**EVERYTHING), OperatorSettings()), prompts=64).objects
     pods = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in made if one["kind"] == "Job"}

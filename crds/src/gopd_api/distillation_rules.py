@@ -111,6 +111,18 @@ def uneven_batches(spec: "Spec") -> Iterator[Words]:
         yield {"answers": answers, "gpus": f"{gpus} ", "multiple": gpus}
 
 
+def fetched_by_one_node(spec: "Spec") -> Iterator[Words]:
+    """Models that one node would fetch into itself and all nodes read."""
+    if spec.compute.nodes == 1:
+        return
+    named = [("student.model", spec.student.model), ("objective.reference", spec.objective.reference)]
+    for index, teacher in enumerate(spec.teachers):
+        named += [(f"teachers[{index}].model", teacher.model), (f"teachers[{index}].reference", teacher.reference)]
+    for field, model in named:
+        if model and model.startswith("hf://"):
+            yield {"field": field, "nodes": spec.compute.nodes}
+
+
 TEACHER_RULES: tuple[Rule, ...] = (
     Rule(
         "teachers[{index}].name",
@@ -225,6 +237,17 @@ COMPUTE_RULES: tuple[Rule, ...] = (
             "remedy": "set more GPUs, or other replicas or tensorParallel",
         },
         why_no_cel="distinct references cannot be counted in CEL",
+    ),
+    Rule(
+        "{field}",
+        "would be fetched by one of {nodes} nodes, and the others could not read it there",
+        "download it to the volume and give its path, or set compute.nodes: 1",
+        breaks=fetched_by_one_node,
+        cel="self.compute.nodes == 1 || !(self.student.model.startsWith('hf://') || "
+        "(has(self.objective.reference) && self.objective.reference.startsWith('hf://')) || "
+        "self.teachers.exists(t, t.model.startsWith('hf://') || "
+        "(has(t.reference) && t.reference.startsWith('hf://'))))",
+        general={"field": "a model of the hub", "nodes": "several"},
     ),
     Rule(
         "optimization.batchSize",

@@ -39,8 +39,8 @@ class Toleration(Model):
 class PodPatch(Model):
     """A change of the pods of one role, in the pod's own words."""
 
-    name: Literal["head", "trainer", "evaluation"]
-    """Whose pods are changed."""
+    name: Literal["head", "trainer", "evaluation", "inspection"]
+    """Whose pods are changed: of a training, the head or the other nodes; all that measure; the look at the inputs."""
     node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = {}
     """Labels that a node must have."""
     tolerations: Annotated[list[Toleration], Field(max_length=16)] = []
@@ -50,9 +50,11 @@ class PodPatch(Model):
     image_pull_secrets: Annotated[list[Text], Field(max_length=8)] = []
     """Secrets to fetch images with."""
     cpu: Quantity | None = None
-    """Processor cores that a pod asks for, as Kubernetes writes them: `8`, `500m`."""
+    """Processor cores that a pod asks for, as Kubernetes writes them: `8`, `500m`. Without it: the installation's."""
     memory: Quantity | None = None
-    """Memory that a pod asks for and is limited to: `64Gi`."""
+    """Memory that a pod asks for and is limited to: `64Gi`. Without it: the installation's, and no limit."""
+    priority_class_name: Name | None = None
+    """PriorityClass of the pods. Kueue's is `scheduling.priority`."""
 
 
 class Compute(Model):
@@ -70,7 +72,7 @@ class Compute(Model):
     """Threads that a model may compute with on a CPU. Without it: the cores there are."""
     image: Text | None = None
     """Container image of the trainer; the operator's own default without it."""
-    pod_patches: Annotated[list[PodPatch], Field(max_length=3, json_schema_extra=list_by("name"))] = []
+    pod_patches: Annotated[list[PodPatch], Field(max_length=4, json_schema_extra=list_by("name"))] = []
     """What the pods of a role need beyond the installation's defaults."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -4,10 +4,14 @@
 class EvaluationError(Exception):
     """The evaluation cannot go on. The message is one sentence: field as the user wrote it, fault, remedy."""
 
-    def __init__(self, field: str, fault: str, remedy: str, reason: str = "InvalidInput") -> None:
+    def __init__(
+        self, field: str, fault: str, remedy: str, reason: str = "InvalidInput", *, passing: bool = False
+    ) -> None:
         super().__init__(f"{field}: {fault}; {remedy}")
         self.reason = reason
         """One CamelCase word for the report."""
+        self.passing = passing
+        """The same command may succeed later."""
 
 
 class StoppedError(Exception):

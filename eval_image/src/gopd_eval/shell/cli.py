@@ -1,8 +1,8 @@
 """`python -m gopd_eval generate|grade|compare --request FILE`: the commands, their exit codes and their last words.
 
 0 succeeded; 1 failed, with one sentence on standard error; 2 the request cannot be read or has an unknown version; 3
-stopped on request, and the same command goes on. With `--summary` the end is written there too, whatever it is. It
-decides nothing about evaluation.
+stopped on request, and the same command goes on; 4 failed by what may pass, such as a hub that is away. With
+`--summary` the end is written there too, whatever it is. It decides nothing about evaluation.
 """
 
 import sys
@@ -23,7 +23,7 @@ from gopd_eval.shell.file_grading import grade_file
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
 
-FAILED, UNREADABLE, STOPPED = 1, 2, 3
+FAILED, UNREADABLE, STOPPED, PASSING = 1, 2, 3, 4
 NOTE_LENGTH = 4000
 Work = Callable[[EvalRequest, Watch, int | None], Any]
 
@@ -40,6 +40,7 @@ def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Wor
         request = _read_request(path, summary_file)
         watch = Watch(Path(request.paths.progress), request.digest())
         watch.listen()
+        code = FAILED
         try:
             result = load()(request, watch, subject)
             summary.succeeded(summary_file, request, result)
@@ -51,12 +52,13 @@ def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Wor
             sys.exit(STOPPED)
         except EvaluationError as error:
             message, reason = str(error), error.reason
+            code = PASSING if error.passing else FAILED
         except Exception as error:  # noqa: BLE001  the last resort: what was not foreseen is recorded and named
             traceback.print_exc()
             message, reason = _unforeseen(error)
         _record_failure(request, watch, name, message, reason, reports_failure)
         summary.ended(summary_file, request.digest(), "failed", reason, message)
-        sys.exit(FAILED)
+        sys.exit(code)
 
     if name == "generate":
         run = click.option("--subject", type=int, metavar="N", help="Only the subject of this index, from 0.")(run)

@@ -18,6 +18,8 @@ _PATTERNS = (
     "added_tokens.json", "vocab.*", "merges.txt", "*.model",
 )  # fmt: skip
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_PASSING = frozenset({408, 429})
+"""HTTP statuses below 500 that pass by themselves."""
 _TOKENIZER = ("tokenizer.json", "*.model", "vocab.*")
 
 
@@ -75,19 +77,31 @@ def _file_digest(path: Path) -> str:
 
 
 def _fetched(uri: str, field: str) -> Path:
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     repository, _, revision = uri.removeprefix("hf://").partition("@")
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=[*_PATTERNS, "*.json"]))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise EvaluationError(
-            field,
-            f"{uri} is not in the local cache and the hub cannot be reached",
-            "connect to the hub, or give the path of a folder",
-            "ModelUnavailable",
-        ) from error
-    except (HfHubHTTPError, OSError) as error:
-        fault = f"{uri} could not be fetched ({type(error).__name__}: {str(error).splitlines()[0]})"
-        raise EvaluationError(field, fault, "check the name, the revision and HF_TOKEN", "ModelUnavailable") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.TransportError) as error:
+        fault = f"{uri} could not be fetched ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})"
+        if _hub_is_away(error):
+            remedy = "connect to the hub, or give the path of a folder"
+            raise EvaluationError(field, fault, remedy, "HubUnavailable", passing=True) from error
+        remedy = "check the name, the revision and HF_TOKEN, or give the path of a folder"
+        raise EvaluationError(field, fault, remedy, "ModelUnavailable") from error
+
+
+def _hub_is_away(error: BaseException | None) -> bool:
+    """Whether the hub did not answer, or said that it cannot now; False for what it would say again."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while error is not None:
+        if isinstance(error, HfHubHTTPError):
+            return error.response.status_code in _PASSING or error.response.status_code >= 500
+        if isinstance(error, httpx.TransportError):
+            return True
+        error = error.__cause__
+    return False

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gopd_api.base import Model, Path, Text
+from gopd_api.running import Quantity
 
 Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
@@ -44,6 +45,28 @@ class Patience(Model):
     """A pod that inspects, draws, grades or compares is ended when it has had its node for so long."""
 
 
+class Asked(Model):
+    """What a pod asks for. None: nothing."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Requests(Model):
+    """What pods ask for where a job's `compute.podPatches` do not say; nothing is limited by it.
+
+    Enough for small models and to be placed, counted and not evicted first; what large ones need, their jobs know.
+    """
+
+    head: Asked = Asked(cpu="2", memory="8Gi")
+    trainer: Asked = Asked(cpu="2", memory="8Gi")
+    """The other nodes of a training."""
+    evaluation: Asked = Asked(cpu="1", memory="4Gi")
+    """Drawing answers, and comparing."""
+    grading: Asked = Asked(cpu="500m", memory="1Gi")
+    inspection: Asked = Asked(cpu="100m", memory="256Mi")
+
+
 class OperatorSettings(Model):
     """Everything that an installation sets."""
 
@@ -63,6 +86,7 @@ class OperatorSettings(Model):
     evaluations_at_once: Annotated[int, Field(ge=1, le=64)] = 2
     """Evaluations of one job that run side by side."""
     patience: Patience = Patience()
+    requests: Requests = Requests()
     workers: Annotated[int, Field(ge=1, le=64)] = 32
     """Jobs that are worked on at the same time."""
     requests_at_once: Annotated[int, Field(ge=1, le=256)] = 32

@@ -16,6 +16,12 @@ class InvalidInput(TrainingError):
         super().__init__(f"{field}: {fault}; {remedy}")
 
 
+class HubUnavailable(TrainingError):
+    """The hub does not answer, or has no time for it. Trying again can help."""
+
+    reason = "HubUnavailable"
+
+
 class OutOfMemory(TrainingError):
     """A process or a GPU ran out of memory."""
 

@@ -14,14 +14,19 @@ import pyarrow.parquet as pq
 
 from gopd_api.effective import servers
 from gopd_api.requests import TrainRequest
-from gopd_trainer.core.errors import InvalidInput
+from gopd_trainer.core.errors import HubUnavailable, InvalidInput
 from gopd_trainer.core.routes import UnknownDomainError, route_of, routes
 
 PARQUET = "train.parquet"
+PASSING = frozenset({408, 429})
+"""HTTP statuses below 500 that pass by themselves."""
 
 
 def model_folders(request: TrainRequest) -> dict[str, str]:
-    """The local folder of every model that the request names, by the name it is given. Raises InvalidInput."""
+    """The local folder of every model that the request names, by the name it is given.
+
+    Raises InvalidInput, and HubUnavailable where another attempt may find what this one could not fetch.
+    """
     folders = {request.student.model: folder_of(request.student.model, "spec.student.model")}
     for index, teacher in enumerate(request.teachers):
         folders[teacher.model] = folder_of(teacher.model, f"spec.teachers[{index}].model")
@@ -37,6 +42,7 @@ def folder_of(model: str, field: str) -> str:
             raise InvalidInput(field, f"no model in {model} (no config.json)", "give a Hugging Face model folder")
         check_weights(Path(model), field)
         return model
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -47,9 +53,25 @@ def folder_of(model: str, field: str) -> str:
         raise InvalidInput(
             field, f"the hub has no {name}", "check the name, or give HF_TOKEN for a gated one"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        remedy = "make the hub reachable, or download the model and give its path"
-        raise InvalidInput(field, f"{name} could not be downloaded ({error})"[:500], remedy) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.TransportError) as error:
+        fault, remedy = f"{name} could not be downloaded ({error})"[:500], "or download the model and give its path"
+        if hub_is_away(error):
+            raise HubUnavailable(f"{field}: {fault}; make the hub reachable, {remedy}") from error
+        raise InvalidInput(field, fault, f"check name, revision and HF_TOKEN, {remedy}") from error
+
+
+def hub_is_away(error: BaseException | None) -> bool:
+    """Whether the hub did not answer, or said that it cannot now; False for what it would say again."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while error is not None:
+        if isinstance(error, HfHubHTTPError):
+            return error.response.status_code in PASSING or error.response.status_code >= 500
+        if isinstance(error, httpx.TransportError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def check_weights(folder: Path, field: str) -> None:

@@ -30,6 +30,7 @@ IMAGE_WAITS = frozenset(
 )
 CREATION_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 """The kubelet's words for a container that it cannot make, and tries again to: a secret that is missing, mostly."""
+UNPREPARED = "its node prepares it"
 UNPREPARED_SECONDS = 60
 """Every node takes seconds to prepare a pod; one that takes longer than this is told."""
 KUBERAY: dict[str, tuple[FailureClass, str, str]] = {
@@ -63,8 +64,9 @@ MEMORY_REMEDY = (
 
 
 def waits_in_words(pod: PodSeen) -> str:
-    """What a pod that does not start says of it: the kubelet's word, or the scheduler's; empty for one that starts."""
-    return pod.waiting if pod.waiting in IMAGE_WAITS | CREATION_WAITS else pod.unplaced
+    """Why a pod has not started: the kubelet's word, the scheduler's, or ours; empty for one that is starting."""
+    said = pod.waiting if pod.waiting in IMAGE_WAITS | CREATION_WAITS else pod.unplaced
+    return said or (UNPREPARED if pod.unprepared else "")
 
 
 def not_starting(pods: Sequence[PodSeen], now: float) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from gopd_api.objects import API_VERSION, DistillationJob, EvalJob
 from gopd_api.running import PodPatch
 from gopd_operator.core.cluster.names import DIGEST, Key, labels
-from gopd_operator.core.settings import OperatorSettings
+from gopd_operator.core.settings import Asked, OperatorSettings
 
 Manifest = dict[str, Any]
 REQUEST_FILE = "request.json"
@@ -105,12 +105,16 @@ def request_map(context: Context, name: str, text: str, digest: str) -> Manifest
     }
 
 
-def container(context: Context, name: str, image: str, command: list[str], patch: PodPatch) -> Manifest:
-    """A container that may do as little as it needs: it writes below /tmp and on the job's volume only."""
-    asked = {key: value for key, value in (("cpu", patch.cpu), ("memory", patch.memory)) if value}
-    resources: Manifest = {"requests": asked, "limits": {"memory": patch.memory}} if patch.memory else {}
-    if asked and not resources:
-        resources = {"requests": asked}
+def container(context: Context, name: str, image: str, command: list[str], patch: PodPatch, usual: Asked) -> Manifest:
+    """A container that may do as little as it needs: it writes below /tmp and on the job's volume only.
+
+    `usual`: what it asks for where the patch does not say.
+    """
+    asked = {"cpu": patch.cpu or usual.cpu, "memory": patch.memory or usual.memory}
+    requests = {key: value for key, value in asked.items() if value}
+    resources: Manifest = {"requests": requests} if requests else {}
+    if patch.memory:
+        resources["limits"] = {"memory": patch.memory}
     return {
         "name": name,
         "image": image,
@@ -170,6 +174,7 @@ def pod_spec(
         **({"imagePullSecrets": pull} if pull else {}),
         **({"nodeSelector": dict(patch.node_selector)} if patch.node_selector else {}),
         **({"tolerations": tolerations} if tolerations else {}),
+        **({"priorityClassName": patch.priority_class_name} if patch.priority_class_name else {}),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

@@ -2,14 +2,14 @@
 
 Each is created once under a name that says what it does, and is never changed. Generation has one pod a subject;
 grading has no network to speak of, no token and no credentials; the comparison is the only one with MLflow's. A pod
-that says that it failed (exit 1 or 2) is not tried again; one that was taken away is. None holds its node for ever.
+that says that it failed (exit 1 or 2) is not tried again; one that was taken away, or that says that its fault may pass
+(exit 4), is. None holds its node for ever.
 """
 
 import hashlib
 import json
 
 from gopd_api.requests import EvalRequest
-from gopd_api.running import PodPatch
 from gopd_operator.core.cluster.manifests import (
     REQUEST_FILE,
     Context,
@@ -38,8 +38,10 @@ def inspection(context: Context) -> list[Manifest]:
     digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
     name = request_name(context.key.name, "inspect", digest)
     command = ["gopd", "inspect", _request_path(context), "--root", context.root, "--summary", TERMINATION]
-    patch = PodPatch.model_validate({"name": "evaluation"})
-    held = container(context, "inspect", context.settings.images.operator, command, patch)
+    patch = context.patch("inspection")
+    held = container(
+        context, "inspect", context.settings.images.operator, command, patch, context.settings.requests.inspection
+    )
     for mount in held["volumeMounts"]:
         if mount["name"] == "storage":
             mount["readOnly"] = True
@@ -68,16 +70,18 @@ def part_objects(context: Context, step: Step, part: Part) -> list[Manifest]:
 
 def _pod(context: Context, request: EvalRequest, part: Part, config: str) -> Manifest:
     patch = context.patch("evaluation")
-    image = context.settings.images.evaluation
+    image, usual = context.settings.images.evaluation, context.settings.requests.evaluation
     if part == "generate":
         command = [*_program(context, "generate"), "--subject", "$(JOB_COMPLETION_INDEX)"]
-        held = with_secrets(container(context, "generate", image, command, patch), list(patch.env_from_secrets))
+        held = container(context, "generate", image, command, patch, usual)
+        held = with_secrets(held, list(patch.env_from_secrets))
         if request.gpus:
             gpus = {"nvidia.com/gpu": str(request.gpus)}
             held["resources"] = {**held["resources"], "limits": {**held["resources"].get("limits", {}), **gpus}}
         return pod_spec(context, [held], config, patch)
     if part == "grade":
-        held = container(context, "grade", context.settings.images.grading or image, _program(context, "grade"), patch)
+        image, usual = context.settings.images.grading or image, context.settings.requests.grading
+        held = container(context, "grade", image, _program(context, "grade"), patch, usual)
         spec = pod_spec(context, [held], config, patch)
         for volume in spec["volumes"]:
             if volume["name"] == "scratch":
@@ -85,10 +89,9 @@ def _pod(context: Context, request: EvalRequest, part: Part, config: str) -> Man
         runtime = context.settings.runtime_class
         return {**spec, "runtimeClassName": runtime} if runtime else spec
     # A comparison has a request of its own: `generate` finds every answer in the store and draws nothing.
-    gather = container(context, "gather", image, _program(context, "generate"), patch)
-    held = with_secrets(
-        container(context, "compare", image, _program(context, "compare"), patch), tracking_secrets(context)
-    )
+    gather = container(context, "gather", image, _program(context, "generate"), patch, usual)
+    held = container(context, "compare", image, _program(context, "compare"), patch, usual)
+    held = with_secrets(held, tracking_secrets(context))
     return {**pod_spec(context, [held], config, patch), "initContainers": [gather]}
 
 

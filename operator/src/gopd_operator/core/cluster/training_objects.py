@@ -166,7 +166,8 @@ def _pod(context: Context, job: DistillationJob, request: str, *, head: bool) ->
     compute = job.spec.compute
     patch = context.patch("head" if head else "trainer")
     image = compute.image or context.settings.images.trainer
-    held = container(context, "ray", image, [], patch)
+    usual = context.settings.requests.head if head else context.settings.requests.trainer
+    held = container(context, "ray", image, [], patch, usual)
     del held["command"]  # KubeRay writes it itself
     # Ray ends what it is told to stop after 3 s, unless it is told to wait for the save.
     held["env"].append({"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": str(GRACE_SECONDS - 10)})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gopd_api.reports import Progress, TrainReport
-from gopd_operator.core.cluster.failures import waits_in_words
+from gopd_operator.core.cluster.failures import UNPREPARED, waits_in_words
 from gopd_operator.core.cluster.names import ATTEMPT, PART, Key, owner_key
 from gopd_operator.core.cluster.seen import (
     ChildSeen,
@@ -30,7 +30,6 @@ from gopd_operator.shell.cluster.resources import CONFIG_MAP, JOB, OURS, POD, RA
 Body = dict[str, Any]
 Place = tuple[str, str]
 """Namespace and name."""
-UNPREPARED = "its node prepares it"
 
 
 @dataclass(slots=True)
@@ -75,8 +74,7 @@ class Children:
     marks: dict[tuple[int, str], PodSeen] = field(default_factory=dict)
     """Pods of attempts that suffered, by attempt and name: KubeRay replaces such a pod, and with it what it says."""
     waits: dict[tuple[int, str], str] = field(default_factory=dict)
-    """Pods that do not start, and why: no node takes them, or theirs cannot start them; UNPREPARED while their node
-    prepares them. By attempt (0: of an evaluation) and name."""
+    """Pods that have not started, and why. By attempt (0: of an evaluation) and name."""
 
 
 class Cache:
@@ -238,18 +236,16 @@ class Cache:
 
     @staticmethod
     def _take_pod(children: Children, body: Body, *, gone: bool = False) -> bool:
-        """Keep what a pod suffered, and why it does not start. Another word on either is news, and so is a start.
-
-        That its node prepares a pod is no news: all pods go through it, and who waits for one looks again by itself.
-        """
+        """Keep what a pod suffered, and why it does not start. Another word on either is news, and so is a start."""
         pod = pod_seen(body)
         place = (int((body["metadata"].get("labels") or {}).get(ATTEMPT, 0)), pod.name)
-        waits = "" if gone else waits_in_words(pod) or (UNPREPARED if pod.unprepared else "")
+        waits = "" if gone else waits_in_words(pod)
         before = children.waits.pop(place, "")
         if waits:
             children.waits[place] = waits
         suffered = pod.disrupted or pod.lost or pod.terminated == "OOMKilled"
         if not suffered or place[0] == 0:  # an evaluation's pods say so themselves as long as their Job is there
+            # All pods are prepared by their node for a while: who waits for one looks again by itself.
             return waits != before and {waits, before} != {"", UNPREPARED}
         news = children.marks.get(place) != pod
         children.marks[place] = pod
