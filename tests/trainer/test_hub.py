@@ -42,6 +42,7 @@ def behind(cause: Exception) -> Exception:
         (behind(answered(403)), "InvalidInput"),
         (answered(404, RepositoryNotFoundError), "InvalidInput"),
         (behind(OfflineModeIsEnabled("HF_HUB_OFFLINE")), "InvalidInput"),
+        (OfflineModeIsEnabled("HF_HUB_OFFLINE"), "InvalidInput"),
         (OSError(28, "No space left on device"), "DiskFull"),
     ],
     ids=repr,

@@ -44,7 +44,12 @@ def folder_of(model: str, field: str) -> str:
         return model
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
 
     name, _, revision = model.removeprefix("hf://").partition("@")
     try:
@@ -53,7 +58,7 @@ def folder_of(model: str, field: str) -> str:
         raise InvalidInput(
             field, f"the hub has no {name}", "check the name, or give HF_TOKEN for a gated one"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.TransportError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.TransportError) as error:
         fault, remedy = f"{name} could not be downloaded ({error})"[:500], "or download the model and give its path"
         if hub_is_away(error):
             raise HubUnavailable(f"{field}: {fault}; make the hub reachable, {remedy}") from error
