@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.cluster.node.place import ADDRESS, API_PORT, BRIDGE, CGROUPS, PODS, TABLES, Place
@@ -136,9 +137,10 @@ def ports_taken() -> list[str]:
 
 def _sizes() -> list[str]:
     faults = []
-    free = shutil.disk_usage("/tmp").free >> 30
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free >> 30
     if free < FREE_GIB:
-        faults.append(f"{free} GiB are free below /tmp, {FREE_GIB} are needed; free some, or set TMPDIR")
+        faults.append(f"{free} GiB are free below {folder}, {FREE_GIB} are needed; free some, or set TMPDIR")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
     if memory < MEMORY_GIB - 1:
         faults.append(f"{memory} GiB of memory, {MEMORY_GIB} are needed; use a larger machine")

@@ -19,9 +19,8 @@ from tests.cluster.node.node import Node
 from tests.cluster.node.place import Place
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-ELSEWHERE = (
-    "needs the processes of the node (its API server, its kubelet), and KUBECONFIG names a cluster of somebody else"
-)
+POINTED = "KUBECONFIG names a cluster of somebody else"
+ELSEWHERE = f"needs the processes of the node (its API server, its kubelet), and {POINTED}"
 
 
 @dataclass(frozen=True)

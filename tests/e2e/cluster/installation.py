@@ -44,15 +44,15 @@ class Installation:
         self.access: Access = cluster.access
         self.api = cluster.access.api
 
-    def install(self) -> None:
-        """`helm install` with the images of the cluster; the embedded MLflow gets a volume."""
+    def install(self, *more: str) -> None:
+        """`helm install` with the images of the cluster; the embedded MLflow gets a volume. `more` words go to Helm."""
         self._volume(SYSTEM, f"{RELEASE}-mlflow", "10Gi", "ReadWriteOnce", MLFLOW_USER)
         self.access.helm(
             "upgrade", "--install", RELEASE, REPOSITORY / "charts" / "gopd", "-n", SYSTEM, "--create-namespace",
             "--set", f"imageRegistry={self.cluster.registry}",
             "--set", "settings.images.grading=gopd-grader:0.1.0",
             # Another image under the same tag is another pod.
-            "--set", f"podAnnotations.tests/image={self.cluster.operator_image}",
+            "--set", f"podAnnotations.tests/image={self.cluster.operator_image}", *more,
         )  # fmt: skip
         for name in ("operator", "mlflow"):
             self.rolled_out(SYSTEM, f"{RELEASE}-{name}")

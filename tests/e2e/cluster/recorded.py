@@ -49,16 +49,23 @@ class Recorded:
         """Artifacts at the top of the run."""
         return {file["path"] for file in self._ask("artifacts/list", run_id=self.run_id).get("files", [])}
 
+    def document(self, path: str) -> Document:
+        """One file of the run, which holds a JSON object."""
+        root = urllib.parse.urlparse(self.run()["info"]["artifact_uri"]).path.strip("/")
+        return self.installation.api.request("GET", self._path(f"mlflow-artifacts/artifacts/{root}/{path}"))
+
     def runs_of_job(self, uid: str) -> list[str]:
         """Runs that any job of this uid has made."""
         experiment = self.run()["info"]["experiment_id"]
         body = {"experiment_ids": [experiment], "filter": f"tags.`gopd.job.uid` = '{uid}'"}
-        answer = self.installation.api.request("POST", self._path("runs/search"), body)
+        answer = self.installation.api.request("POST", self._path("mlflow/runs/search"), body)
         return [one["info"]["run_id"] for one in answer.get("runs", [])]
 
     def _ask(self, question: str, **query: str) -> Document:
-        return self.installation.api.request("GET", f"{self._path(question)}?{urllib.parse.urlencode(query)}")
+        return self.installation.api.request(
+            "GET", f"{self._path(f'mlflow/{question}')}?{urllib.parse.urlencode(query)}"
+        )
 
     @staticmethod
     def _path(question: str) -> str:
-        return f"/api/v1/namespaces/{SYSTEM}/services/{RELEASE}-mlflow:{PORT}/proxy/api/2.0/mlflow/{question}"
+        return f"/api/v1/namespaces/{SYSTEM}/services/{RELEASE}-mlflow:{PORT}/proxy/api/2.0/{question}"

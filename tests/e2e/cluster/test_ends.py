@@ -10,10 +10,13 @@ from tests.e2e.cluster.observing import Followed
 pytestmark = pytest.mark.timeout(1200)
 ROLES = Kind("rbac.authorization.k8s.io", "v1", "roles")
 BINDINGS = Kind("rbac.authorization.k8s.io", "v1", "rolebindings")
-CHILDREN = (RAY_JOBS, RAY_CLUSTERS, JOBS, PODS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, BINDINGS)
+SERVICES = Kind("", "v1", "services")
+CHILDREN = (RAY_JOBS, RAY_CLUSTERS, SERVICES, JOBS, PODS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, BINDINGS)
 GONE_WITHIN = 60.0
 KEPT = {"checkpoints", "exports", "evaluations", "scratch", "progress.json", "report.json"}
 """What a job keeps in its folder on the volume; nothing else of it is kept anywhere but answers in the shared store."""
+RESUMABLE = 2
+"""Checkpoints that a training can go on from which are kept, as `checkpoints.keep` says by default."""
 
 
 def test_a_memory_limit_that_is_too_small_says_so_and_what_helps(installation: Installation, team: str) -> None:
@@ -38,14 +41,12 @@ def test_a_deleted_job_takes_everything_along_within_a_minute(installation: Inst
     followed.wait("checkpoint 2", lambda: followed.checkpoint() >= 2)
     followed.wait("evaluation", lambda: followed.pods(part="generate") != [])
     run, folder = followed.run(), followed.folder().relative_to(volume)
+    there = {kind.plural for kind in CHILDREN if children(installation, team, kind, "deleted")}
+    assert there == {kind.plural for kind in CHILDREN}, "what is not there before cannot be seen to go"
     installation.api.delete(DISTILLATION_JOBS, team, "deleted")
 
     def left() -> list[str]:
-        return [
-            f"{kind.plural}/{one['metadata']['name']}"
-            for kind in CHILDREN
-            for one in installation.api.list(kind, team, labels="gopd.io/job=deleted")
-        ]
+        return [f"{kind.plural}/{name}" for kind in CHILDREN for name in children(installation, team, kind, "deleted")]
 
     followed.wait("end of all children", lambda: left() == [], GONE_WITHIN)
     followed.wait("run KILLED", lambda: run.status() == "KILLED", 60)
@@ -56,6 +57,14 @@ def test_a_deleted_job_takes_everything_along_within_a_minute(installation: Inst
     assert stray == set()
     own = {path.relative_to(folder).parts[0] for path in kept if path.is_relative_to(folder)}
     assert own <= KEPT, own - KEPT
+    saved = [path for path in (volume / folder / "checkpoints").iterdir() if path.is_dir()]
+    assert len(saved) <= RESUMABLE + 1, "one more than are kept may have been in the making"
+
+
+def children(installation: Installation, namespace: str, kind: Kind, job: str) -> list[str]:
+    """Objects of a kind that were made for a job, whatever they are labelled as."""
+    names = [one["metadata"]["name"] for one in installation.api.list(kind, namespace)]
+    return [name for name in names if name.startswith(f"{job}-")]
 
 
 def files(volume: Path) -> set[Path]:

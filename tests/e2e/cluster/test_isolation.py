@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
-from tests.cluster.api import CONFIG_MAPS, EVAL_JOBS, JOBS, PODS, SECRETS, ApiError, Document, Kind
-from tests.e2e.cluster.attempts import VERDICTS, evaluation, replace_answers, verdicts, write_problem
+from tests.cluster.api import CONFIG_MAPS, EVAL_JOBS, JOBS, PODS, SECRETS, Api, ApiError, Document, Kind
+from tests.e2e.cluster.attempts import PROGRAM, TRIED, VERDICTS, evaluation, replace_answers, verdicts, write_problem
 from tests.e2e.cluster.installation import CLAIM, SMALL_EVALUATION, Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
@@ -21,7 +21,7 @@ ROLES = Kind("rbac.authorization.k8s.io", "v1", "roles")
 STEPS = {"team-a": 8, "team-b": 6}
 """Trainings of the same name, which differ in how long they are."""
 NAME, LOGIN = "isolated", "mlflow-login"
-PROBE = """
+PROBE = f"""{PROGRAM}
 import json, os, pathlib
 def refused(act):
     try:
@@ -29,14 +29,17 @@ def refused(act):
     except OSError as error:
         return type(error).__name__
     return ""
-print(json.dumps({
+print(json.dumps({{
     "user": os.getuid(),
     "root": refused(lambda: pathlib.Path("/written").write_text("x")),
     "token": pathlib.Path("/var/run/secrets").exists(),
     "named": sorted(name for name in os.environ if "MLFLOW" in name or "TOKEN" in name),
     "capabilities": [line for line in open("/proc/self/status") if line.startswith("CapEff")][0].split()[1],
-}))
+    "tried": {{what: attempt(what) for what in {TRIED}}},
+}}))
 """
+"""It looks around, and tries what programs of a model try, without the sandbox around them."""
+LISTING = "import os; print(*sorted(os.listdir('/gopd/jobs')), os.path.exists('/gopd/data/attempts.jsonl'))"
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +58,43 @@ def trainings(installation: Installation, team: str) -> dict[str, Followed]:
     installation.apply("team-b", evaluation("drawn", LOGIN))
     found = {namespace: Followed(installation, namespace, NAME) for namespace in STEPS}
     for one in found.values():
-        one.wait("training pod", lambda one=one: one.pods(part="train") != [])  # type: ignore[misc]
+        one.wait("training pod", lambda one=one: running(one, "train"))  # type: ignore[misc]
+    drawn = Followed(installation, "team-b", "drawn", EVAL_JOBS)
+    drawn.wait("pod that draws answers", lambda: drawn.pods(part="generate") != [])
+    assert all(running(one, "train") for one in found.values()), "all three are there at the same time"
     return found
+
+
+def running(followed: Followed, part: str) -> bool:
+    return any(pod["status"].get("phase") == "Running" for pod in followed.pods(part=part))
+
+
+@pytest.mark.parametrize("namespace", STEPS)
+def test_a_pod_sees_the_volume_of_its_own_team(
+    installation: Installation, trainings: dict[str, Followed], namespace: str
+) -> None:
+    (pod,) = trainings[namespace].pods(part="train")
+    words = ("exec", "-n", namespace, pod["metadata"]["name"], "--", "python", "-c", LISTING)
+    assert installation.access.kubectl(*words).stdout.split() == [namespace, str(namespace == "team-b")]
+
+
+def granted(account: Api, namespace: str) -> set[tuple[str, str, str]]:
+    """Everything that an account may do in a namespace, as the API server says: verb, resource, name."""
+    asked = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    answer = account.request("POST", path, asked)["status"]
+    assert not answer["incomplete"]
+    return {
+        (verb, resource, name)
+        for rule in answer["resourceRules"]
+        for verb in rule["verbs"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", ["*"])
+    }
 
 
 def refusal(act: Callable[[], object]) -> int:
@@ -80,6 +118,10 @@ def test_a_trainings_token_patches_its_one_config_map_and_nothing_else(
     elsewhere = next(one for one in STEPS if one != namespace)
     (theirs,) = trainings[elsewhere].pods(part="train")
     foreign = theirs["spec"]["serviceAccountName"]
+    # What every account may: ask what it may.
+    asking = {("create", f"selfsubject{what}", "*") for what in ("accessreviews", "rulesreviews", "reviews")}
+    assert granted(mine, namespace) - asking == {("get", "configmaps", account), ("patch", "configmaps", account)}
+    assert granted(mine, elsewhere) - asking == set()
     touched: Document = {"metadata": {"annotations": {"tests": "tried"}}}
     assert refusal(lambda: mine.merge(CONFIG_MAPS, namespace, account, touched, dryRun="All")) == 0
     tried = {
@@ -146,6 +188,12 @@ def test_the_pod_that_grades_can_write_nowhere_and_knows_nothing(installation: I
         told = said(installation, "team-b", "probe")
     finally:
         installation.api.delete(PODS, "team-b", "probe")
+    tried = told.pop("tried")
+    here = installation.cluster.node is not None
+    # Network policies, where they are enforced, keep it from servers even without the sandbox.
+    assert {what: how for what, how in tried.items() if here or what in TRIED[2:]} == dict.fromkeys(
+        TRIED if here else TRIED[2:], "done"
+    ), "what the sandbox refused would have been refused without it"
     assert told == {"user": 1000, "root": "OSError", "token": False, "named": [], "capabilities": "0" * 16}
 
 

@@ -166,6 +166,7 @@ def test_a_training_is_placed_as_planned_once_there_are_gpus(waiting: Followed) 
 
 @pytest.mark.usefixtures("gpus")
 def test_machines_of_one_training_are_spread_over_nodes(installation: Installation, waiting: Followed) -> None:
+    """Each asks for all GPUs of a node: no two can share one."""
     document = example("exopd-two-nodes")
     document["spec"] = merged(document["spec"], {"compute": {"nodes": 2}})
     document["spec"]["teachers"][0]["replicas"] = 4

@@ -8,17 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cluster.api import EVENTS, Document
+from tests.cluster.api import EVENTS, JOBS, RAY_JOBS, Document
 from tests.e2e.cluster.browser import look
 from tests.e2e.cluster.clusters import REPOSITORY
 from tests.e2e.cluster.installation import EXAMPLE, RELEASE, SYSTEM, Installation, example, tiny_inputs
 from tests.e2e.cluster.observing import Followed
+from tests.e2e.cluster.timeline import Timeline
 
 from gopd_api.reports import Comparison
 
 pytestmark = pytest.mark.timeout(1200)
 NAME = "cluster-quickstart"
 STEPS, CHECKPOINTS = 10, (5, 10)
+PARTS = ("inspect", "generate", "grade", "compare")
+COMPARED = "evaluations/compare"
+"""Where the run has the comparison."""
 ROUNDING = 1e-4
 """How far two trainings that draw the same answers may be apart, of the value."""
 
@@ -52,6 +56,18 @@ def test_the_first_job_of_the_documentation_succeeds(finished: Followed) -> None
 
 
 @pytest.mark.usefixtures("finished")
+def test_a_checkpoint_is_evaluated_as_it_appears(finished: Followed, timeline: Timeline) -> None:
+    """By pods of its own, the first of which is there before the training has ended."""
+    look = timeline.of(finished.namespace, NAME)
+    drawn = look(JOBS, lambda one: one["metadata"]["name"] == f"{NAME}-step-{CHECKPOINTS[0]}-gen")
+    trained = look(RAY_JOBS, lambda one: one.get("status", {}).get("jobStatus") == "SUCCEEDED")
+    assert drawn is not None
+    assert trained is not None
+    assert drawn < trained
+    parts = {part: {pod["status"]["phase"] for pod in finished.pods(part=part)} for part in PARTS}
+    assert parts == {part: {"Succeeded"} for part in PARTS}
+
+
 def test_a_person_who_watches_sees_it_go_on(watched: Path) -> None:
     lines = [line.split() for line in watched.read_text().splitlines() if line.startswith(NAME)]
     phases = list(dict.fromkeys(line[1] for line in lines))
@@ -92,6 +108,14 @@ def test_mlflow_has_one_run_with_curves_and_the_comparison(finished: Followed) -
     assert {"train-request.json", "train-report.json"} <= run.files()
 
 
+def test_the_comparison_in_mlflow_is_that_of_the_object(finished: Followed) -> None:
+    made = Comparison.model_validate_json(json.dumps(finished.run().document(f"{COMPARED}/comparison.json")))
+    recorded = {(one.subject, one.metric): one.value for one in made.scores}
+    shown = {(one["subject"], one["metric"]): one["value"] for one in finished.status()["evaluations"]}
+    assert shown.items() <= recorded.items()
+    assert {one.subject for one in made.differences} >= {f"step-{CHECKPOINTS[0]}", "after"}
+
+
 def test_mlflows_page_shows_curves_checkpoints_and_the_comparison(
     finished: Followed, artifacts: Path, tell: Callable[[str], None]
 ) -> None:
@@ -100,7 +124,7 @@ def test_mlflows_page_shows_curves_checkpoints_and_the_comparison(
     pages = {
         "mlflow-run": (f"runs/{run.run_id}", ["Finished", "kl/teacher", "eval/kl-to-teacher/kl"], ""),
         "mlflow-curves": (f"runs/{run.run_id}/model-metrics", ["teacher"], "scatterlayer"),
-        "mlflow-artifacts": (f"runs/{run.run_id}/artifacts", ["train-report.json"], ""),
+        "mlflow-artifacts": (f"runs/{run.run_id}/artifacts/{COMPARED}/comparison.html", ["comparison.html"], "iframe"),
     }
     with finished.installation.access.forwarded(SYSTEM, f"service/{RELEASE}-mlflow", 5000) as port:
         for name, (page, words, drawn) in pages.items():
@@ -142,8 +166,12 @@ def test_what_needs_no_training_has_the_same_value_here(finished: Followed, here
 
 
 def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[str], None]) -> None:
-    """Both students answer the same prompts; they differ by sums that were rounded in another order, or by chance."""
-    subjects = [{"name": name, "model": f"models/{name}"} for name in ("of-here", "of-the-cluster")]
+    """Both students answer the same prompts; they differ by sums that were rounded in another order, or by chance.
+
+    Neither is what it was before: of a training that did nothing, too, the two would be alike.
+    """
+    models = {"of-here": "of-here", "of-the-cluster": "of-the-cluster", "untrained": "tiny-student"}
+    subjects = [{"name": name, "model": f"models/{model}"} for name, model in models.items()]
     task: Document = {"benchmark": "kl-to-teacher", "data": "data/tiny/train.jsonl", "teacher": "models/tiny-algebra"}
     document = {
         "apiVersion": "gopd.io/v1alpha1",
@@ -159,7 +187,8 @@ def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[
     (here / "there-or-here.yaml").write_text(json.dumps(document))
     gopd("run", str(here / "there-or-here.yaml"), "--workdir", str(here))
     made = comparison(here, "there-or-here")
-    (found,) = [one for one in made.differences if one.metric == "kl" and one.subject == "of-the-cluster"]
+    differences = {one.subject: one for one in made.differences if one.metric == "kl"}
+    found, untrained = differences["of-the-cluster"], differences["untrained"]
     values = {one.subject: one.value for one in made.scores if one.metric == "kl"}
     tell(
         f"KL to the teacher of a student trained here {values['of-here']:.4f}, on the cluster "
@@ -167,4 +196,6 @@ def test_the_student_is_as_good_as_one_trained_here(here: Path, tell: Callable[[
         f"[{found.ci_low:.2g}, {found.ci_high:.2g}]"
     )
     same = abs(found.difference) < ROUNDING * values["of-here"]
+    assert untrained.ci_low is not None
+    assert untrained.ci_low > max(0.0, found.ci_high or 0.0), "neither has learned anything"
     assert same or (found.ci_low is not None and found.ci_high is not None and found.ci_low <= 0 <= found.ci_high)
