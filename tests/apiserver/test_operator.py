@@ -119,12 +119,20 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "STOPPED as Complete": (ray_faults.stopped, "infrastructure", "StoppedFromOutside"),
 }
 COUNTED = {"application", "memory", "stall", "image"}
+TWO_NODES = {"compute": {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4}}
+OF_A_WORKER = ("out of memory", "worker lost", "worker replaced", "preemption")
+"""The training on the head outlives these, and reports what it sees of them."""
+SEEN_FROM_THE_HEAD = "ActorDiedError: The actor died unexpectedly before finishing this task. ..."
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_class_and_the_next_attempt_resumes(stage: Stage, fault: str) -> None:
     happens, failure, reason = FAULTS[fault]
-    rayjob = running(stage)
+    outlived = fault in OF_A_WORKER
+    rayjob = running(stage, **(TWO_NODES if outlived else {}))
+    if outlived:
+        words = " The actor died because its node has died." if fault == "worker replaced" else ""
+        stage.reports(rayjob, "failed", "Error", SEEN_FROM_THE_HEAD + words)
     happens(stage.ray, rayjob)
     second = stage.wait_attempt(2)
     status = stage.status()

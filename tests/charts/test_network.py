@@ -26,7 +26,7 @@ def context() -> Context:
 
 
 def trainer_labels() -> dict[str, str]:
-    template = rayjob(context(), 1, "request", None)["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]
+    template = rayjob(context(), 1, "request", "sha256:0", None)["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]
     return {**template["metadata"]["labels"], **KUBERAYS}
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from tests.operator.cluster_world import World, tiny_job
 
+from gopd_operator.core.settings import OperatorSettings
+
 
 @pytest.fixture
 def world() -> World:
@@ -57,6 +59,8 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
     ("out of memory by the report", {"class": "memory", "reason": "OutOfMemory", "counted": 1}),
     ("head lost", {"class": "infrastructure", "reason": "HeadLost", "counted": 0}),
     ("worker lost", {"class": "infrastructure", "reason": "WorkerLost", "counted": 0}),
+    ("worker replaced", {"class": "infrastructure", "reason": "WorkerLost", "counted": 0}),
+    ("worker lost, and the training hangs", {"class": "infrastructure", "reason": "WorkerLost", "counted": 0}),
     ("dashboard unreachable", {"class": "infrastructure", "reason": "DashboardUnreachable", "counted": 0}),
     ("preemption", {"class": "preemption", "reason": "Preempted", "counted": 0}),
     ("STOPPED as Complete", {"class": "infrastructure", "reason": "StoppedFromOutside", "counted": 0}),
@@ -74,15 +78,22 @@ def cause(world: World, fault: str) -> None:
     """Let the fault happen to the newest attempt, which runs."""
     name = world.rayjob["metadata"]["name"]
     pods: dict[str, dict[str, Any]] = {
-        "out of memory": {"terminated": "OOMKilled"},
+        "out of memory": {"terminated": "OOMKilled", "head": False},
         "head lost": {"lost": True},
         "worker lost": {"lost": True, "head": False},
-        "preemption": {"disrupted": True},
+        "worker lost, and the training hangs": {"lost": True, "head": False},
+        "preemption": {"disrupted": True, "head": False},
         "image": {"waiting": "ImagePullBackOff"},
         "missing secret": {"waiting": "CreateContainerConfigError"},
         "missing volume": {"unprepared": True, "placed": world.now},
     }
     reports = {
+        # The training lives on the head, and tells what a worker's end looks like from there.
+        "out of memory": "Error",
+        "worker lost": "Died",
+        "worker replaced": "Error",
+        "worker lost, and the training hangs": "Stalled",
+        "preemption": "FailedSamples",
         "report of an error": "FailedSamples",
         "out of memory by the report": "OutOfMemory",
         "stall by the report": "Stalled",
@@ -90,7 +101,8 @@ def cause(world: World, fault: str) -> None:
     if fault in pods:
         world.pod(name, **pods[fault])
     if fault in reports:
-        world.reports("failed", reports[fault], "why")
+        words = "ActorDiedError ... The actor died because its node has died." if fault == "worker replaced" else "why"
+        world.reports("failed", reports[fault], words)
     if fault in ("image", "missing secret", "missing volume"):
         world.kuberay("Initializing")
         world.now += 301
@@ -182,6 +194,25 @@ def test_wrong_input_found_by_the_training_is_final(world: World) -> None:
     world.settle()
     assert (world.phase(), len(world.attempts)) == ("Failed", 1)
     assert "tokenizer" in world.condition("Failed").message
+
+
+def test_a_report_answers_the_request_that_its_attempt_was_made_for_whatever_is_planned_since(world: World) -> None:
+    world.start()
+    world.settings = OperatorSettings(inspect=False, tracking_uri="http://elsewhere:5000")
+    world.succeed()
+    assert (world.phase(), len(world.attempts)) == ("Succeeded", 1)
+
+
+def test_a_report_on_another_request_is_none(world: World) -> None:
+    world.start()
+    world.trains(10, saved=(5, 10), phase="finished")
+    world.reports("succeeded")
+    assert world.report is not None
+    world.report = world.report.model_copy(update={"request_digest": "sha256:" + "0" * 64})
+    world.kuberay("Complete", "SUCCEEDED")
+    world.now += 61
+    world.settle()
+    assert world.attempts[0].reason == "NoReport"
 
 
 def test_a_queue_that_never_admits_keeps_the_job_queued_until_its_deadline() -> None:

@@ -160,6 +160,12 @@ def test_every_failure_has_a_reason(error: Exception, reason: str) -> None:
     assert explained(error).reason == reason
 
 
+def test_rays_word_for_a_lost_machine_is_kept_out_of_many_lines() -> None:
+    lines = ["The actor died unexpectedly before finishing this task.", "\tclass_name: WorkerDict", "\tpid: 7"]
+    lines += ["The actor died because its node has died. Node Id: 00ff", "\tthe actor's node was terminated: late"]
+    assert "its node has died" in str(explained(RuntimeError("\n".join(lines))))
+
+
 @pytest.mark.parametrize(
     ("words", "helps"),
     [

@@ -28,6 +28,8 @@ SIGNS_OF_A_FULL_DISK = (
     "inline_container",
 )
 """Words of other libraries; the last two are torch's, whose writer keeps the system's own error to itself."""
+SIGNS_OF_A_LOST_NODE = ("node has died", "node was preempted")
+"""Ray's words among many lines; whoever judges the attempt looks for them: a lost machine is not its fault."""
 OF_THE_MACHINE = "running low on memory"
 """Ray's words where the memory of the pod or the machine is short, and not that of a GPU."""
 PODS_MEMORY = "give the pods more memory (spec.compute.podPatches)"
@@ -129,8 +131,11 @@ def explained(error: BaseException) -> errors.TrainingError:
         more = PODS_MEMORY if OF_THE_MACHINE in text else "use more GPUs"
         remedy = f"lower spec.optimization.microBatchSize or spec.data.maxResponseTokens, or {more}"
         return errors.OutOfMemory(f"a process ran out of memory ({text[:300]}); {remedy}")
-    last = text.strip().splitlines()
-    return errors.TrainingError(f"{last[0][:300]} ... {last[-1][:500]}" if len(last) > 1 else text[:1000])
+    lines = text.strip().splitlines()
+    if len(lines) == 1:
+        return errors.TrainingError(text[:1000])
+    last = next((line for line in lines if any(sign in line for sign in SIGNS_OF_A_LOST_NODE)), lines[-1])
+    return errors.TrainingError(f"{lines[0][:300]} ... {last.strip()[:500]}")
 
 
 if __name__ == "__main__":

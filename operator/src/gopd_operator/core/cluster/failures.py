@@ -1,7 +1,9 @@
 """Why an attempt ended, from everything that was seen of it: the training's report first, then pods, then KubeRay.
 
-Decides the class, the reason (one CamelCase word) and the sentence with the remedy. What follows from a class (another
-attempt, when, or none) is decided in `retrying`. An unreachable dashboard or a lost machine is never the job's fault.
+Where the report knows only what broke, pods and Ray's words for a lost machine come before it: the training outlives
+its workers, and sees of their end no more than that they do not answer. Decides the class, the reason (one CamelCase
+word) and the sentence with the remedy. What follows from a class (another attempt, when, or none) is decided in
+`retrying`. An unreachable dashboard or a lost machine is never the job's fault.
 """
 
 from collections.abc import Sequence
@@ -55,6 +57,8 @@ REPORTED: dict[str, tuple[FailureClass, bool]] = {
     "Stalled": ("stall", False),
 }
 """The training's own reasons: class, and whether another attempt is useless."""
+SYMPTOMS = frozenset({"Error", "Died", "FailedSamples", "Stalled"})
+"""The training's reasons that a worker's end may lie behind."""
 NODE_LOST = ("its node has died", "NodeDiedError", "node was preempted")
 """Ray's words for a machine that went, where its pod has been replaced meanwhile."""
 MEMORY_REMEDY = (
@@ -117,8 +121,8 @@ def end_of(rayjob: RayJobSeen, report: TrainReport | None, pods: Sequence[PodSee
     if rayjob.deployment == "ValidationFailed" or rayjob.reason == "ValidationFailed":
         message = f"KubeRay refuses RayJob {rayjob.name}: {rayjob.message}; correct compute or podPatches"
         return End("validation", "ValidationFailed", message, final=True)
-    if report is not None and (said := _reported(report)) is not None:
-        return said
+    if report is not None:
+        return _behind(report, pods) or _reported(report)
     if rayjob.deployment == "Complete" and rayjob.job == "SUCCEEDED":
         return None
     if rayjob.job == "STOPPED":
@@ -128,9 +132,9 @@ def end_of(rayjob: RayJobSeen, report: TrainReport | None, pods: Sequence[PodSee
     if rayjob.reason in KUBERAY:
         failure, reason, words = KUBERAY[rayjob.reason]
         return End(failure, reason, f"{words} ({rayjob.message[:300]})" if rayjob.message else words)
-    if any(text in rayjob.message for text in NODE_LOST):
-        return End("infrastructure", "WorkerLost", "a machine was lost while training")
-    return End("application", rayjob.reason or "AppFailed", rayjob.message or "the training ended with an error")
+    return _machine_lost(rayjob.message) or End(
+        "application", rayjob.reason or "AppFailed", rayjob.message or "the training ended with an error"
+    )
 
 
 def no_report() -> End:
@@ -138,7 +142,20 @@ def no_report() -> End:
     return End("application", "NoReport", "Ray calls the training succeeded, and it has written no report")
 
 
-def _reported(report: TrainReport) -> End | None:
+def _behind(report: TrainReport, pods: Sequence[PodSeen]) -> End | None:
+    """What lies behind a report that names a symptom; None when nothing else is seen."""
+    if report.outcome != "failed" or report.reason not in SYMPTOMS:
+        return None
+    return _from_pods(pods) or _machine_lost(report.message)
+
+
+def _machine_lost(words: str) -> End | None:
+    if any(text in words for text in NODE_LOST):
+        return End("infrastructure", "WorkerLost", "a machine was lost while training")
+    return None
+
+
+def _reported(report: TrainReport) -> End:
     if report.outcome == "succeeded":
         return SUCCEEDED
     if report.outcome == "stopped":

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from gopd_api.reports import Progress, TrainReport
-from gopd_operator.core.cluster.names import ATTEMPT, PART, STEP
+from gopd_operator.core.cluster.names import ATTEMPT, DIGEST, PART, STEP
 
 Body = Mapping[str, Any]
 
@@ -28,6 +28,11 @@ def as_time(now: float) -> str:
 def owner_uid(metadata: Body) -> str:
     """uid of the object's controller: a job of the same name that was deleted before is another owner."""
     return next((one["uid"] for one in metadata.get("ownerReferences") or [] if one.get("controller")), "")
+
+
+def request_digest(metadata: Body) -> str:
+    """Digest of the request that the object was made for: what an image answers, whatever is planned today."""
+    return str((metadata.get("annotations") or {}).get(DIGEST, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class RayJobSeen:
     ended: float | None = None
     owner: str = ""
     """uid of the job that it belongs to."""
+    digest: str = ""
+    """Of the request that it carries out; empty where an earlier version created it."""
 
     @property
     def terminal(self) -> bool:
@@ -78,6 +85,7 @@ def rayjob_seen(body: Body) -> RayJobSeen:
         started=seconds(status.get("startTime")),
         ended=seconds(status.get("endTime")),
         owner=owner_uid(metadata),
+        digest=request_digest(metadata),
     )
 
 
@@ -117,7 +125,7 @@ def job_seen(body: Body) -> JobSeen:
         step=marks.get(STEP, ""),
         part=marks.get(PART, ""),
         state=state,
-        digest=(metadata.get("annotations") or {}).get("gopd.io/digest", ""),
+        digest=request_digest(metadata),
         reason=over.get("reason") or "",
         message=(over.get("message") or "")[:500],
         suspended=bool((body.get("spec") or {}).get("suspend")),
@@ -202,6 +210,12 @@ class ProgressSeen:
     report: TrainReport | None = None
     silent_seconds: float = 0.0
     """Since this operator saw another heartbeat; an operator that has just started counts from its start."""
+
+    def report_of(self, rayjob: RayJobSeen) -> TrainReport | None:
+        """The report of this very attempt, on the request that it was made for."""
+        if self.report is None or self.progress is None or self.progress.attempt != rayjob.attempt:
+            return None
+        return self.report if rayjob.digest in ("", self.report.request_digest) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,12 +219,8 @@ def _with_progress(attempt: Attempt, progress: Progress | None, known: Sequence[
 def _end(moment: Moment, attempt: Attempt, rayjob: RayJobSeen) -> End | None:
     """How the attempt has ended, or must be ended; None while it goes on."""
     pods, patience = moment.seen.pods.get(rayjob.name, ()), moment.context.settings.patience
-    progress = _progress(moment, attempt)
-    report = moment.seen.progress.report if progress is not None else None
-    if report is not None and report.request_digest != moment.request.digest():
-        report = None
     if rayjob.terminal:
-        end = end_of(rayjob, report, pods)
+        end = end_of(rayjob, moment.seen.progress.report_of(rayjob), pods)
         late = moment.now - (rayjob.ended or rayjob.created) > patience.report_seconds
         return no_report() if end is None and late else end
     if rayjob.deleting:
@@ -236,7 +232,7 @@ def _end(moment: Moment, attempt: Attempt, rayjob: RayJobSeen) -> End | None:
         since = max(rayjob.started or rayjob.created, pod.placed or 0.0)
         if moment.now - since > patience.image_seconds:
             return end
-    return _stall(moment, rayjob, progress)
+    return _stall(moment, rayjob, _progress(moment, attempt))
 
 
 def _stall(moment: Moment, rayjob: RayJobSeen, progress: Progress | None) -> End | None:

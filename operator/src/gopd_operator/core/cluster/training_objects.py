@@ -19,7 +19,7 @@ from gopd_operator.core.cluster.manifests import (
     tracking_secrets,
     with_secrets,
 )
-from gopd_operator.core.cluster.names import access_name, attempt_name, labels, request_name
+from gopd_operator.core.cluster.names import DIGEST, access_name, attempt_name, labels, request_name
 
 SAVE_SECONDS = 120
 """A training saves and ends so long before its deadline."""
@@ -51,7 +51,7 @@ def attempt_objects(context: Context, request: TrainRequest, deadline_seconds: i
     return [
         *_account(context),
         request_map(context, name, request.to_json(), request.digest()),
-        rayjob(context, number, name, deadline_seconds),
+        rayjob(context, number, name, request.digest(), deadline_seconds),
     ]
 
 
@@ -110,11 +110,12 @@ def grants(context: Context) -> list[Manifest]:
     ]
 
 
-def rayjob(context: Context, number: int, request: str, deadline_seconds: int | None) -> Manifest:
-    """The RayJob of attempt `number`; `request` names its ConfigMap."""
+def rayjob(context: Context, number: int, request: str, digest: str, deadline_seconds: int | None) -> Manifest:
+    """The RayJob of attempt `number`; `request` names its ConfigMap, `digest` is what its report must answer."""
     job = context.job
     assert isinstance(job, DistillationJob)
     meta = metadata(context, attempt_name(context.key.name, number), attempt=str(number))
+    meta["annotations"] = {DIGEST: digest}
     deadline = {} if deadline_seconds is None else {"activeDeadlineSeconds": deadline_seconds}
     return {
         "apiVersion": "ray.io/v1",

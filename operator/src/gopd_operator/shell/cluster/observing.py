@@ -1,4 +1,5 @@
-"""From what is known of the cluster to what a decision is made from. Pods are looked at when something waits or fails.
+"""From what is known of the cluster to what a decision is made from. Pods are looked at when something waits or fails,
+and a training's report where it is missed: an end is judged once, and a watch that is behind or dead must not judge it.
 
 It reads and judges nothing. A spec that this version cannot read is told as such: the schema of the API server and the
 types are of one source, so it only happens to objects of another version.
@@ -15,13 +16,13 @@ from gopd_api.status import DistillationJobStatus, EvalJobStatus
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.decision import Look, Status
 from gopd_operator.core.cluster.manifests import Context
-from gopd_operator.core.cluster.names import Key
-from gopd_operator.core.cluster.seen import JobSeen, PodSeen, RayJobSeen, Seen, pod_seen
+from gopd_operator.core.cluster.names import Key, access_name
+from gopd_operator.core.cluster.seen import JobSeen, PodSeen, ProgressSeen, RayJobSeen, Seen, pod_seen
 from gopd_operator.core.comparing import FoundCheckpoint
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import Api
 from gopd_operator.shell.cluster.cache import Body, Cache
-from gopd_operator.shell.cluster.resources import POD
+from gopd_operator.shell.cluster.resources import CONFIG_MAP, POD
 
 
 class Unreadable(Exception):
@@ -55,6 +56,8 @@ class Observer:
         rayjobs = [seen for _, seen in children.rayjobs.values() if seen.owner == uid]
         jobs = [seen for _, seen in children.jobs.values() if seen.owner == uid]
         pods: dict[str, list[PodSeen]] = {}
+        if any(report_is_missed(rayjob, status, self.cache.progress_of(key, uid)) for rayjob in rayjobs):
+            await self._read_progress(key, uid)
         for rayjob in rayjobs:
             marks = self.cache.marks_of(key, rayjob.attempt)
             if marks:
@@ -67,6 +70,12 @@ class Observer:
             if status.phase not in ENDED and job_pods_tell(job, recorded, inspected=inspected, wait=wait):
                 pods[job.name] = await self._pods(key.namespace, f"batch.kubernetes.io/job-name={job.name}")
         return Seen(rayjobs, jobs, self.cache.sweep_children(key), self.cache.progress_of(key, uid), pods)
+
+    async def _read_progress(self, key: Key, uid: str) -> None:
+        """What the training has written, past the watch."""
+        body = await self.api.get(CONFIG_MAP, key.namespace, access_name(key.name, uid))
+        if body is not None:
+            self.cache.take(CONFIG_MAP, body)
 
     async def _pods(self, namespace: str, selector: str) -> list[PodSeen]:
         return [pod_seen(body) async for body in self.api.list(POD, namespace, selector)]
@@ -100,6 +109,14 @@ def read(body: Body) -> tuple[DistillationJob | EvalJob, Status]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Unreadable(f"{where}: {first['msg']}; the operator and its CRDs are of different versions") from None
+
+
+def report_is_missed(rayjob: RayJobSeen, status: Status, progress: ProgressSeen) -> bool:
+    """Whether an attempt is about to be judged whose report is not known."""
+    if not rayjob.terminal or not isinstance(status, DistillationJobStatus) or status.phase in ENDED:
+        return False
+    live = [one for one in status.attempts if one.number == rayjob.attempt and one.ended is None]
+    return bool(live) and progress.report_of(rayjob) is None
 
 
 def rayjob_pods_tell(rayjob: RayJobSeen, pods_wait: bool) -> bool:
