@@ -120,7 +120,9 @@ def test_a_conflict_with_somebody_else_is_solved_by_looking_again(server: ApiSer
 @pytest.mark.parametrize(("fault", "words"), [
     (403, "refused with 403; let the pod's service account get and patch this ConfigMap"),
     (404, "refused with 404; it is made by the operator before the training"),
-    (500, "refused with 500; it is tried again"),
+    (422, "refused with 422; it is tried again"),
+    (429, "no answer (HTTP 429: refused with 429); training goes on"),
+    (500, "no answer (HTTP 500: refused with 500); training goes on"),
     ("hang", "no answer (TimeoutError: timed out); training goes on"),
 ])  # fmt: skip
 def test_trouble_is_said_once_and_what_waited_is_written_afterwards(
@@ -169,8 +171,22 @@ def test_a_report_waits_longer_for_a_server_that_does_not_answer_than_for_one_th
     back.join()
 
 
+@pytest.mark.parametrize("fault", [429, 500, 503])
+def test_a_report_waits_as_long_for_a_server_that_cannot_answer_now(
+    server: ApiServer, said: list[str], fault: int
+) -> None:
+    one = publisher(server, said)
+    assert one.begin(progress())
+    server.fault = fault
+    back = threading.Timer(1.0, lambda: setattr(server, "fault", None))
+    back.start()
+    assert one.finish(REPORT, patience=0.3, outage=10)
+    assert "report" in server.data
+    back.join()
+
+
 def test_a_report_that_does_not_arrive_is_given_up_and_said(server: ApiServer, said: list[str]) -> None:
-    server.fault = 500
+    server.fault = 403
     one = publisher(server, said)
     one.begin(progress(), patience=0.1)
     before = time.monotonic()

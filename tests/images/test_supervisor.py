@@ -1,6 +1,8 @@
 """The supervisor around a stand-in for the training: deadlines, newer attempts, and a Ray cluster already there."""
 
+import errno
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from gopd_api.reports import Progress, TrainReport
 from gopd_api.requests import TrainLimits, TrainRequest
 from gopd_tracking import Tracker
 from gopd_trainer.core.options import on_ray_cluster, options
-from gopd_trainer.shell import driver, supervisor, surroundings
+from gopd_trainer.shell import checkpoint_files, driver, supervisor, surroundings
 from gopd_trainer.shell.publisher import Publisher
 
 STAND_IN = """
@@ -59,6 +61,83 @@ def test_a_training_that_saved_before_its_deadline_says_so(server: ApiServer, tm
         assert report.request_digest == request.digest()
     published = Progress.model_validate_json(server.data["progress"])
     assert (published.attempt, published.phase, published.step) == (2, "stopped", 4)
+
+
+def full(*_: Any) -> str:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_that_cannot_be_written_ends_no_training_and_is_told_once(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkpoint_files, "write_atomically", full)
+    limits = TrainLimits(stall_after_seconds=60, save_before_unix=time.time() + 0.5)
+    request = train_request(tmp_path, limits=limits, publish=TARGET)
+    assert run(request) == 3
+    assert TrainReport.model_validate_json(server.data["report"]).reason == "DeadlineNear"
+    assert capsys.readouterr().out.count(f"{request.paths.progress} cannot be written") == 1
+
+
+CHECKPOINT = """
+import json, pathlib, sys, time
+with (pathlib.Path(sys.argv[1]) / "events.jsonl").open("a") as file:
+    def tell(**event):
+        print(json.dumps({"time": 0, **event}), file=file, flush=True)
+    tell(kind="resumed", step=0, total=9)
+    tell(kind="checkpoint", step=5, path="/c/5")
+    time.sleep(1)
+    for _ in range(15):
+        tell(kind="rollout")
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "DiskFull"), (errno.ESTALE, "Error")])
+def test_a_checkpoint_that_cannot_be_exported_ends_the_attempt_with_a_report(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def export(*_: Any) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkpoint_files, "export", export)
+    request = train_request(tmp_path, publish=TARGET)
+    command = [sys.executable, "-c", CHECKPOINT, request.paths.scratch]
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 1
+    for text in (Path(request.paths.report).read_text(), server.data["report"]):
+        report = TrainReport.model_validate_json(text)
+        assert (report.outcome, report.reason) == ("failed", reason)
+        assert os.strerror(number) in report.message
+
+
+def test_a_long_export_is_no_silence_of_the_training(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export(*_: Any) -> str:
+        time.sleep(2.2)
+        return "sha256:" + "0" * 64
+
+    monkeypatch.setattr(checkpoint_files, "export", export)
+    request = train_request(tmp_path, publish=TARGET, limits=TrainLimits(stall_after_seconds=2))
+    command = [sys.executable, "-c", CHECKPOINT, request.paths.scratch]
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 0
+
+
+def test_a_checkpoint_is_exported_where_the_storage_has_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "global_step_5" / checkpoint_files.EXPORTED
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    linked = checkpoint_files.export(tmp_path / "global_step_5", tmp_path / "linked", "float32")
+
+    def link(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    copied = checkpoint_files.export(tmp_path / "global_step_5", tmp_path / "copied", "float32")
+    assert copied == linked
+    assert (tmp_path / "copied" / "model.safetensors").read_bytes() == b"weights"
 
 
 def test_the_report_is_out_before_mlflow_is_waited_for(

@@ -67,7 +67,7 @@ def remove(root: Path, step: int) -> None:
 
 
 def export(checkpoint: Path, target: Path, dtype: str) -> str:
-    """Put the checkpoint's Hugging Face folder at `target`, by links, and return the digest of its weights.
+    """Put the checkpoint's Hugging Face folder at `target`, by links or copies; the digest of its weights.
 
     `dtype` is written into config.json as the precision of the weights, which verl leaves at bfloat16. Does nothing
     but compute the digest when `target` is there already: it is renamed to that name only when it is whole.
@@ -76,10 +76,20 @@ def export(checkpoint: Path, target: Path, dtype: str) -> str:
         source = checkpoint / EXPORTED
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial, copy_function=os.link)
+        shutil.copytree(source, partial, copy_function=_link_or_copy)
         _set_dtype(partial / "config.json", dtype)
         partial.rename(target)
     return digest(target)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """A hard link; a flushed copy where the storage has none, as SMB and object stores."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        with Path(target).open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _set_dtype(path: Path, dtype: str) -> None:

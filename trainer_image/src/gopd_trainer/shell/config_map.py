@@ -28,7 +28,7 @@ class RefusedError(Exception):
 
 
 class UnreachableError(Exception):
-    """There was no answer, or none that can be read."""
+    """There was no answer, none that can be read, or the API server says that it cannot answer now."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,9 @@ def _seen(status: int, found: bytes) -> Seen:
             message = str(json.loads(found)["message"])
         except (ValueError, KeyError, TypeError):
             message = found[:300].decode(errors="replace")
+        # Overload and errors of its own, or of what stands before it, say nothing about what was asked.
+        if status == http.HTTPStatus.TOO_MANY_REQUESTS or status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise UnreachableError(f"HTTP {int(status)}: {message[:300]}")
         raise RefusedError(status, message[:300])
     body = json.loads(found)
     return Seen(str(body["metadata"]["resourceVersion"]), body.get("data") or {})

@@ -1,14 +1,16 @@
 """Runs one attempt: starts the training process, watches it, and writes progress, MLflow and the report.
 
 A process of its own, without torch: it outlives a crash of the training and can say what happened. It ends a training
-that gives no sign of life, saves on SIGTERM and SIGINT, and exports each checkpoint. Whether there is another attempt
-is the caller's decision.
+that gives no sign of life, saves on SIGTERM and SIGINT, and exports each checkpoint. What goes wrong here ends the
+attempt with a report, too; files that only tell others how it stands may fail to be written. Whether there is another
+attempt is the caller's decision.
 """
 
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from gopd_tracking import Tracker
 from gopd_trainer.core.checkpoints import to_remove
 from gopd_trainer.shell import checkpoint_files, events, processes
 from gopd_trainer.shell.config_map import Access, ConfigMap
+from gopd_trainer.shell.driver import explained
 from gopd_trainer.shell.publisher import Publisher
 from gopd_trainer.shell.recording import parameters, tags
 from gopd_trainer.shell.surroundings import driver_variables, ray_cluster
@@ -59,6 +62,8 @@ class Supervisor:
         self.kill_asked = self.deadline_near = False
         self.progress = Progress(request_digest=self.digest, attempt=request.attempt, phase="starting", heartbeat=now())
         self.publisher = publisher_of(request)
+        self.tracker = Tracker(None, None)
+        self.unwritten: set[Path] = set()
 
     def run(self) -> int:
         """Carry the attempt out and return the exit code: 0 succeeded, 1 failed, 3 stopped and saved."""
@@ -66,6 +71,17 @@ class Supervisor:
             return self._give_way()
         if address := ray_cluster():
             say(f"RAY_ADDRESS is set: training on the Ray cluster at {address}")
+        code = None
+        try:
+            code = self._train()
+        except Exception as error:  # noqa: BLE001  whatever it is: an attempt without a report tells nobody anything
+            traceback.print_exc()
+            known = explained(error)
+            self.failure = self.failure or (known.reason, str(known))
+        return self._give_way() if self._superseded() else self._finish(code)
+
+    def _train(self) -> int | None:
+        """Start the training and see it to its end; its exit code, None when it had to be killed."""
         self._prepare()
         self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, Path(self.request.paths.spool))
         self.tracker.params(parameters(self.request))
@@ -75,10 +91,9 @@ class Supervisor:
             signal.signal(number, self._asked_to_stop)
         process = processes.start(self.command, driver_variables(self.request), self.log)
         try:
-            code = self._watch(process)
+            return self._watch(process)
         finally:
             processes.end(self.request.paths.scratch)
-        return self._give_way() if self._superseded() else self._finish(code)
 
     def _superseded(self) -> bool:
         return self.publisher is not None and self.publisher.superseded.is_set()
@@ -102,8 +117,16 @@ class Supervisor:
         self.signals += 1
         if self.signals == 1:
             say(f"{signal.Signals(number).name}: saving, then ending; again to end at once")
-            (self.scratch / "stop").touch()
+            self._ask_to_save()
         else:
+            self.kill_asked = True
+
+    def _ask_to_save(self) -> None:
+        """Have the training save and end; where it cannot be asked it is ended with what is saved."""
+        try:
+            (self.scratch / "stop").touch()
+        except OSError as error:
+            say(f"the training cannot be asked to save ({error}): ending")
             self.kill_asked = True
 
     def _watch(self, process: subprocess.Popen[bytes]) -> int | None:
@@ -113,8 +136,9 @@ class Supervisor:
         while True:
             ended = process.poll()
             for event in reader.new():
-                self.last_sign = time.monotonic()
                 self._take(event)
+                # Afterwards: an export reads all weights, and what the training wrote meanwhile is not read yet.
+                self.last_sign = time.monotonic()
             if ended is not None:
                 return ended
             if self.kill_asked or self._superseded():
@@ -132,7 +156,7 @@ class Supervisor:
         if deadline and time.time() > deadline and not self.signals and not self.deadline_near:
             say("the deadline is near: saving, then ending")
             self.deadline_near = True
-            (self.scratch / "stop").touch()
+            self._ask_to_save()
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["kind"]
@@ -186,9 +210,18 @@ class Supervisor:
         self._write_progress()
 
     def _write_progress(self) -> None:
-        checkpoint_files.write_atomically(Path(self.request.paths.progress), self.progress.to_json())
+        self._write(Path(self.request.paths.progress), self.progress.to_json())
         if self.publisher is not None:
             self.publisher.progress(self.progress)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write what others look at. That it fails is said once; whoever has a ConfigMap reads it there."""
+        try:
+            checkpoint_files.write_atomically(path, text)
+        except OSError as error:
+            if path not in self.unwritten:
+                self.unwritten.add(path)
+                say(f"{path} cannot be written ({error}); it is tried again with the next news")
 
     def _finish(self, code: int | None) -> int:
         outcome, reason, message = self._judge(code)
@@ -206,7 +239,7 @@ class Supervisor:
             mlflow_run_id=self.tracker.run_id,
             metrics=self.progress.metrics,
         )
-        checkpoint_files.write_atomically(Path(self.request.paths.report), report.to_json())
+        self._write(Path(self.request.paths.report), report.to_json())
         if self.publisher is not None:
             self.publisher.finish(report)
         # Last: how the attempt ended is known by now, however long MLflow takes.

@@ -45,6 +45,8 @@ PRELOADED = (
 )
 FIRST_JOB = "01000000"
 """Ray's id of the first job of a fresh local cluster."""
+Asked = tuple[list[str], dict[str, str], str]
+"""A worker's arguments, environment and folder."""
 HEADER = 8
 """Bytes that tell the length of a message."""
 
@@ -99,33 +101,41 @@ def _serve(listener: socket.socket, parent_gone: int) -> NoReturn:
             connection, _ = listener.accept()
             with connection:
                 _fork_for(connection, listener, parent_gone)
+    except OSError:
+        traceback.print_exc()  # Ray's workers are ordinary Pythons from here on
     finally:
         os._exit(0)
 
 
 def _fork_for(connection: socket.socket, listener: socket.socket, parent_gone: int) -> None:
+    """Fork for one client. One that went away, or a machine without room for a process, ends nobody else's work."""
+    files: list[int] = []
+    asked: Asked = ([], {}, "/")
+    child = -1
     try:
-        arguments, environment, folder, files = _receive(connection)
+        asked = _receive(connection, files)
+        child = os.fork()
+        if child != 0:
+            connection.sendall(child.to_bytes(HEADER, "little"))
     except (OSError, ValueError, EOFError):
-        traceback.print_exc()  # the client falls back to an ordinary Python
-        return
-    child = os.fork()
+        traceback.print_exc()  # a client that is still there falls back to an ordinary Python
     if child == 0:
         listener.close()
         os.close(parent_gone)
         connection.close()
-        _become_worker(arguments, environment, folder, files)
-    connection.sendall(child.to_bytes(HEADER, "little"))
+        _become_worker(*asked, files)
     for file in files:
         os.close(file)
 
 
-def _receive(connection: socket.socket) -> tuple[list[str], dict[str, str], str, list[int]]:
+def _receive(connection: socket.socket, files: list[int]) -> Asked:
+    """What a client asks for. `files` takes its open files as soon as they are here, whatever comes of the rest."""
     header, ancillary, _, _ = connection.recvmsg(HEADER, socket.CMSG_SPACE(3 * array.array("i").itemsize))
     if len(header) < HEADER or not ancillary:
         raise EOFError("a client went away before it asked")
-    files = array.array("i")
-    files.frombytes(ancillary[0][2][: 3 * files.itemsize])
+    received = array.array("i")
+    received.frombytes(ancillary[0][2][: 3 * received.itemsize])
+    files += received
     length, body = int.from_bytes(header, "little"), b""
     while len(body) < length:
         part = connection.recv(length - len(body))
@@ -133,7 +143,7 @@ def _receive(connection: socket.socket) -> tuple[list[str], dict[str, str], str,
             raise EOFError("a client went away while it asked")
         body += part
     arguments, environment, folder = json.loads(body)
-    return arguments, environment, folder, list(files)
+    return arguments, environment, folder
 
 
 def _become_worker(arguments: list[str], environment: dict[str, str], folder: str, files: list[int]) -> NoReturn:

@@ -107,7 +107,8 @@ class Host:
             outputs = kind(server, batch)
         except Exception as error:  # noqa: BLE001  handed to each caller: the actor itself must live on
             for one in batch:
-                one.answer.set_exception(error)
+                if not one.answer.done():  # whoever asked may have gone, as below
+                    one.answer.set_exception(error)
             return
         for one, output in zip(batch, outputs, strict=True):
             if not one.answer.done():
