@@ -10,7 +10,6 @@ from tests.apiserver.stage import Stage
 from tests.cluster import ray_faults
 from tests.cluster.api import DISTILLATION_JOBS, EVAL_JOBS, JOBS, RAY_JOBS
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kuberay import KubeRay
 from tests.cluster.kueue import Kueue
 from tests.cluster.ray_autopilot import ray_autopilot
 
@@ -87,11 +86,6 @@ def test_inputs_are_looked_at_first_where_the_installation_says_so(
         operator.start()
 
 
-def worker_replaced(ray: KubeRay, name: str) -> Any:
-    """A worker's pod is gone before anybody could see why."""
-    return ray_faults.worker_lost(ray, name, evicted=False)
-
-
 def test_the_trainings_own_words_are_believed_before_kuberays(stage: Stage) -> None:
     """Stalled and out of memory are counted and tried again; wrong input is final."""
     rayjob = running(stage)
@@ -113,26 +107,24 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "application error": (ray_faults.application_error, "application", "AppFailed"),
     "out of memory": (ray_faults.out_of_memory, "memory", "OutOfMemory"),
     "worker lost": (ray_faults.worker_lost, "preemption", "Preempted"),
-    "worker replaced": (worker_replaced, "infrastructure", "WorkerLost"),
+    "worker replaced": (ray_faults.worker_replaced, "infrastructure", "WorkerLost"),
     "dashboard unreachable": (ray_faults.dashboard_unreachable, "infrastructure", "DashboardUnreachable"),
     "preemption": (ray_faults.pods_preempted, "preemption", "Preempted"),
     "STOPPED as Complete": (ray_faults.stopped, "infrastructure", "StoppedFromOutside"),
 }
 COUNTED = {"application", "memory", "stall", "image"}
 TWO_NODES = {"compute": {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4}}
-OF_A_WORKER = ("out of memory", "worker lost", "worker replaced", "preemption")
-"""The training on the head outlives these, and reports what it sees of them."""
-SEEN_FROM_THE_HEAD = "ActorDiedError: The actor died unexpectedly before finishing this task. ..."
+OUTLIVED = dict.fromkeys(("out of memory", "worker lost", "preemption"), ray_faults.ACTOR_DIED)
+OUTLIVED["worker replaced"] = f"{ray_faults.ACTOR_DIED} ... {ray_faults.NODE_DIED}"
+"""What the training on the head, which lives, reports of a worker's end."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_class_and_the_next_attempt_resumes(stage: Stage, fault: str) -> None:
     happens, failure, reason = FAULTS[fault]
-    outlived = fault in OF_A_WORKER
-    rayjob = running(stage, **(TWO_NODES if outlived else {}))
-    if outlived:
-        words = " The actor died because its node has died." if fault == "worker replaced" else ""
-        stage.reports(rayjob, "failed", "Error", SEEN_FROM_THE_HEAD + words)
+    rayjob = running(stage, **(TWO_NODES if fault in OUTLIVED else {}))
+    if fault in OUTLIVED:
+        stage.reports(rayjob, "failed", "Error", OUTLIVED[fault])
     happens(stage.ray, rayjob)
     second = stage.wait_attempt(2)
     status = stage.status()

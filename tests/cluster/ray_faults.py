@@ -12,6 +12,9 @@ from tests.cluster.kuberay import KubeRay
 from tests.cluster.pods import OUT_OF_MEMORY
 
 LAST_LINES = "Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\n"
+ACTOR_DIED = "ActorDiedError: The actor died unexpectedly before finishing this task."
+NODE_DIED = "The actor died because its node has died. Node Id: 00ff"
+"""First line and, further down, what Ray adds where it knows that the node went."""
 
 
 def application_error(ray: KubeRay, name: str, logs: str = "ValueError: the objective is not finite") -> Document:
@@ -54,8 +57,13 @@ def worker_lost(ray: KubeRay, name: str, *, evicted: bool = True) -> Document:
     if evicted:
         pods.set_evicted(ray.api, workers[0])
     replace_pod(ray, workers[0])
-    logs = "ray.exceptions.ActorDiedError: The actor died because its node has died."
+    logs = f"ray.exceptions.{ACTOR_DIED}\n{NODE_DIED}"
     return ray.end(name, "Failed", "FAILED", reason="AppFailed", message=LAST_LINES + logs)
+
+
+def worker_replaced(ray: KubeRay, name: str) -> Document:
+    """A worker's pod is gone before anybody could see why."""
+    return worker_lost(ray, name, evicted=False)
 
 
 def dashboard_unreachable(ray: KubeRay, name: str, *, gives_up: bool = True) -> Document:
@@ -72,7 +80,7 @@ def pods_preempted(ray: KubeRay, name: str) -> Document:
     pods.set_disrupted(ray.api, worker, "PreemptionByScheduler")
     time.sleep(0.2)  # long enough to be seen, as the real grace period is
     replace_pod(ray, worker)
-    logs = "ray.exceptions.ActorDiedError: The actor died because its node has died."
+    logs = f"ray.exceptions.{ACTOR_DIED}\n{NODE_DIED}"
     return ray.end(name, "Failed", "FAILED", reason="AppFailed", message=LAST_LINES + logs)
 
 
