@@ -3,6 +3,7 @@
 from tests.operator.cluster_world import World, tiny_job
 
 from gopd_api.inspection import Inspection
+from gopd_operator.core.cluster.seen import PodSeen
 from gopd_operator.core.settings import OperatorSettings
 
 
@@ -15,6 +16,51 @@ def test_inputs_are_looked_at_before_anything_is_booked() -> None:
     world.settle()
     assert world.condition("Accepted").status == "True"
     assert world.of("RayJob")
+
+
+def test_a_look_whose_answer_was_lost_is_made_again_and_only_so_often() -> None:
+    world = World(tiny_job(), OperatorSettings())
+    for _ in range(2):
+        world.settle()
+        world.inspection_says("tiny-inspect", Inspection(prompts=64))
+        world.pods.clear()
+        world.act(most=1)
+        assert "Job/tiny-inspect" in {f"{kind}/{name}" for kind, name in world.objects}, "the status is written first"
+    world.settle()
+    assert world.phase() == "Pending"
+    assert world.created.count("Job/tiny-inspect") == 3
+    world.inspection_says("tiny-inspect", Inspection(prompts=64))
+    world.pods.clear()
+    world.act()
+    assert (world.phase(), world.condition("Failed").reason) == ("Failed", "InspectionUnread")
+
+
+def test_a_look_that_is_made_again_and_answers_lets_the_job_start() -> None:
+    world = World(tiny_job(), OperatorSettings())
+    world.settle()
+    world.inspection_says("tiny-inspect", Inspection(prompts=64))
+    world.pods.clear()
+    world.settle()
+    world.inspection_says("tiny-inspect", Inspection(prompts=64))
+    world.settle()
+    assert world.condition("Accepted").status == "True"
+    assert world.of("RayJob")
+
+
+def test_a_look_whose_pod_no_node_takes_says_so_until_one_does() -> None:
+    world = World(tiny_job(), OperatorSettings())
+    world.settle()
+    world.pods["tiny-inspect"] = [PodSeen("tiny-pod", head=False, phase="Pending", unplaced="no node has that label")]
+    world.settle()
+    accepted = world.condition("Accepted")
+    assert (accepted.status, accepted.reason) == ("Unknown", "Unschedulable")
+    assert "no node takes pod tiny-pod: no node has that label" in accepted.message
+    world.pods["tiny-inspect"] = [PodSeen("tiny-pod", head=False, phase="Running")]
+    world.settle()
+    assert (world.condition("Accepted").reason, world.condition("Accepted").message) == (
+        "Inspecting",
+        "models and data are looked at",
+    )
 
 
 def test_refused_inputs_make_the_job_invalid_with_every_fault() -> None:

@@ -134,6 +134,9 @@ class Child(Model):
     kind: Text
     name: Text
     phase: Text | None = None
+    """Of a Job: Complete, Failed, or Lost, when it completed, its pods were gone unread, and it was made again."""
+    uid: Text | None = None
+    """Of a Job that is Lost: each is counted once."""
 
 
 class Inspected(Model):

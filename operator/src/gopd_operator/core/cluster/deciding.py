@@ -39,8 +39,7 @@ def decide(look: Look) -> Decision:
         return Decision(look.status)  # what it owns goes with it
     if look.status.phase in ENDED:
         return _settled(look)
-    known = look.status.plan if isinstance(look.status, DistillationJobStatus) else None
-    accepted = acceptance(look.context, look.status.inspected, known, look.seen)
+    accepted = acceptance(look)
     if accepted.state != "accepted":
         return _not_started(look, accepted)
     job = look.context.job
@@ -76,7 +75,8 @@ def _not_started(look: Look, accepted: Acceptance) -> Decision:
     if look.context.job.spec.lifecycle.suspend:
         return Decision(status.model_copy(update={"phase": "Suspended"}))
     pending = status.model_copy(update={"phase": "Pending"})
-    return Decision(pending, creates=accepted.creates, again_at=look.now + LOOK_AGAIN_SECONDS)
+    again = look.now + LOOK_AGAIN_SECONDS
+    return Decision(pending, deletes=accepted.deletes, creates=accepted.creates, again_at=again)
 
 
 def _surroundings(look: Look) -> Surroundings:

@@ -1,8 +1,9 @@
 """The evaluations and comparisons of a job: which of their Jobs there should be, and what they said.
 
 A step's parts run one after the other; steps run as soon as what they need is there, a bounded number at a time. What
-is over is written into status and never made again. An evaluation that fails fails its job at the end, and never stops
-a training. Pure.
+is over is written into status and never made again, but for a Job that completed and whose pods were gone before what
+they said was read: the store has its work, so it is run again, a few times. An evaluation that fails fails its job at
+the end, and never stops a training. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,14 @@ from gopd_api.endings import Ending
 from gopd_api.status import Child, EvaluationStatus
 from gopd_operator.core.cluster.failures import UNPREPARED_SECONDS, not_starting
 from gopd_operator.core.cluster.manifests import Context, Manifest
-from gopd_operator.core.cluster.measuring_objects import part_objects
+from gopd_operator.core.cluster.measuring_objects import TRIES, part_objects
 from gopd_operator.core.cluster.names import Part, parts_of, step_part_name
 from gopd_operator.core.cluster.seen import JobSeen, PodSeen, Seen
 from gopd_operator.core.cluster.training import Target
 from gopd_operator.core.plan import Plan, Step
 
-COMPLETE, FAILED = "Complete", "Failed"
+COMPLETE, FAILED, LOST = "Complete", "Failed", "Lost"
+UNREAD = "they were gone by then, or their image is of another version"
 StepState = Literal["waiting", "running", "done", "failed"]
 
 
@@ -102,11 +104,13 @@ def _step(
 ) -> tuple[Measured, StepState]:
     for part in parts_of(step.kind):
         name = step_part_name(context.key, step.own_name, part)
-        recorded = next((child.phase for child in stands.children if child.kind == "Job" and child.name == name), None)
+        recorded = recorded_phase(stands.children, name)
         job = seen.job(name)
         if recorded is None and job is not None and job.state != "active":
             stands = _record(step, part, job, stands, seen.pods.get(name, ()))
-            recorded = stands.children[-1].phase
+            recorded = recorded_phase(stands.children, name)
+            if recorded is None:
+                return replace(stands, deletes=(*stands.deletes, *gone(job))), "running"
         if recorded == FAILED:
             return stands, "failed"
         if recorded == COMPLETE:
@@ -127,14 +131,17 @@ def _running(job: JobSeen, stands: Measured, ready: Ready) -> tuple[Measured, St
     """A Job under way; when nothing should run it is deleted, and made again later: what it has done is kept."""
     if not ready.suspend:
         return stands, "running"
-    gone = () if job.deleting else (Target("Job", job.name, job.uid),)
-    return replace(stands, deletes=(*stands.deletes, *gone)), "waiting"
+    return replace(stands, deletes=(*stands.deletes, *gone(job))), "waiting"
 
 
 def _record(step: Step, part: Part, job: JobSeen, stands: Measured, pods: Sequence[PodSeen]) -> Measured:
     """Write down how a Job ended, and the scores or the reason that its pods left."""
     endings = endings_of(pods, job.digest)
     phase = COMPLETE if job.state == "complete" else FAILED
+    if phase == COMPLETE and not endings and part != "generate":
+        if (again := made_again(stands.children, job)) is not None:
+            return replace(stands, children=again)
+        phase = FAILED
     children = (*stands.children, Child(kind="Job", name=job.name, phase=phase))
     if phase == COMPLETE:
         scores = [] if part == "generate" else [score for ending in endings for score in as_statuses(step, ending)]
@@ -145,6 +152,27 @@ def _record(step: Step, part: Part, job: JobSeen, stands: Measured, pods: Sequen
     if stands.reason:
         return replace(stands, children=children)
     return replace(stands, children=children, reason=reason, message=f"{step.own_name}, {part}: {message}"[:1000])
+
+
+def gone(job: JobSeen) -> tuple[Target, ...]:
+    """The Job to delete, unless it goes already."""
+    return () if job.deleting else (Target("Job", job.name, job.uid),)
+
+
+def recorded_phase(children: Sequence[Child], name: str) -> str | None:
+    """How the Job of a name ended; None for one that has not, or is made again."""
+    phases = (one.phase for one in children if (one.kind, one.name) == ("Job", name))
+    return next((phase for phase in phases if phase != LOST), None)
+
+
+def made_again(children: Sequence[Child], job: JobSeen) -> tuple[Child, ...] | None:
+    """The children with a Job that completed and said nothing; None when it has been made as often as it may."""
+    lost = [one.uid for one in children if (one.kind, one.name, one.phase) == ("Job", job.name, LOST)]
+    if job.uid in lost:
+        return tuple(children)
+    if len(lost) >= TRIES - 1:
+        return None
+    return (*children, Child(kind="Job", name=job.name, phase=LOST, uid=job.uid))
 
 
 def endings_of(pods: Sequence[PodSeen], digest: str) -> list[Ending]:
@@ -186,7 +214,9 @@ def with_scores(known: Sequence[EvaluationStatus], new: Sequence[EvaluationStatu
 
 
 def failure_reason(job: JobSeen, pods: Sequence[PodSeen]) -> str:
-    """One word for a Job that failed without an ending."""
+    """One word for a Job that failed without an ending, or said nothing."""
+    if job.state == "complete":
+        return "Unread"
     if any(pod.terminated == "OOMKilled" for pod in pods):
         return "OutOfMemory"
     if any(pod.overdue for pod in pods):
@@ -195,7 +225,9 @@ def failure_reason(job: JobSeen, pods: Sequence[PodSeen]) -> str:
 
 
 def failure_message(job: JobSeen, pods: Sequence[PodSeen]) -> str:
-    """What is known of a Job that failed without an ending."""
+    """What is known of a Job that failed without an ending, or said nothing."""
+    if job.state == "complete":
+        return f"it completed {TRIES} times, and what its pods said could not be read: {UNREAD}"
     if any(pod.terminated == "OOMKilled" for pod in pods):
         return "a pod was ended for its memory; set a smaller evaluation.sampling.batchSize, or give it more memory"
     if any(pod.overdue for pod in pods):

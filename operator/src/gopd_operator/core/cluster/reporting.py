@@ -56,11 +56,13 @@ def claimed(look: Look, known: Sequence[Condition], claims: Sequence[Claim]) -> 
 def accepted_status(look: Look, accepted: Acceptance) -> Status:
     """The status after the look at the inputs: accepted, or not yet."""
     good = accepted.state == "accepted"
-    claim = Claim("Accepted", "True" if good else "Unknown", "Accepted" if good else "Inspecting", accepted.message)
+    reason = "Accepted" if good else accepted.reason or "Inspecting"
+    claim = Claim("Accepted", "True" if good else "Unknown", reason, accepted.message)
     update: dict[str, object] = {
         "observed_generation": look.context.job.metadata.generation,
         "conditions": claimed(look, look.status.conditions, [claim]),
         "inspected": accepted.inspected or look.status.inspected,
+        "children": look.status.children if accepted.children is None else list(accepted.children),
     }
     if isinstance(look.status, DistillationJobStatus):
         update["plan"] = accepted.plan or look.status.plan

@@ -16,6 +16,7 @@ from gopd_api.status import DistillationJobStatus, EvalJobStatus
 from gopd_operator.core.cluster.conditions import ENDED
 from gopd_operator.core.cluster.decision import Look, Status
 from gopd_operator.core.cluster.manifests import Context
+from gopd_operator.core.cluster.measuring import recorded_phase
 from gopd_operator.core.cluster.names import Key, access_name
 from gopd_operator.core.cluster.seen import JobSeen, PodSeen, ProgressSeen, RayJobSeen, Seen, pod_seen
 from gopd_operator.core.comparing import FoundCheckpoint
@@ -64,7 +65,7 @@ class Observer:
                 pods[rayjob.name] = marks
             elif status.phase not in ENDED and rayjob_pods_tell(rayjob, self.cache.pods_wait(key, rayjob.attempt)):
                 pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
-        recorded = {child.name for child in status.children}
+        recorded = {child.name for child in status.children if recorded_phase(status.children, child.name)}
         for job in jobs:
             wait, inspected = self.cache.pods_wait(key, 0), status.inspected is not None
             if status.phase not in ENDED and job_pods_tell(job, recorded, inspected=inspected, wait=wait):
