@@ -151,6 +151,18 @@ def test_the_report_is_out_before_mlflow_is_waited_for(
     assert out == [True]
 
 
+def test_progress_says_that_mlflow_is_not_reached(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = train_request(tmp_path, publish=TARGET)
+    command = [sys.executable, "-c", "raise SystemExit(1)"]
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 1
+    assert "trackingHealthy" not in server.data["progress"]
+    monkeypatch.setattr(Tracker, "healthy", False)
+    assert supervisor.Supervisor(request, Path("request.json"), command).run() == 1
+    assert Progress.model_validate_json(server.data["progress"]).tracking_healthy is False
+
+
 def test_a_training_that_was_killed_says_what_helps_before_its_log(server: ApiServer, tmp_path: Path) -> None:
     request = train_request(tmp_path, publish=TARGET)
     command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]

@@ -37,6 +37,8 @@ class Progress(Model):
     """Step of the checkpoint that this attempt started from; None before that is known, 0 without one."""
     checkpoints: list[SavedCheckpoint] = []
     mlflow_run_id: str | None = None
+    tracking_healthy: Literal[False] | None = None
+    """False while what is recorded does not reach MLflow. Otherwise not given, so that earlier readers take it, too."""
     heartbeat: str
     """UTC time (ISO 8601) of the last sign of life."""
     seconds_per_step: float | None = None

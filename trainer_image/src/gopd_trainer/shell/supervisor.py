@@ -205,8 +205,9 @@ class Supervisor:
         say(f"checkpoint of step {step}: {target}")
 
     def _update(self, **changes: Any) -> None:
-        run_id = self.tracker.run_id
-        self.progress = self.progress.model_copy(update={"heartbeat": now(), "mlflow_run_id": run_id, **changes})
+        news: dict[str, Any] = {"heartbeat": now(), "mlflow_run_id": self.tracker.run_id}
+        news["tracking_healthy"] = None if self.tracker.healthy else False
+        self.progress = self.progress.model_copy(update={**news, **changes})
         self._write_progress()
 
     def _write_progress(self) -> None:

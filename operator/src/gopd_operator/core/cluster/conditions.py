@@ -49,9 +49,14 @@ def conditions(
 
 
 def shown_progress(progress: Progress | None, known: JobProgress | None, total: int | None) -> JobProgress | None:
-    """How far training is. Steps are never taken back: a restarted attempt begins below what was reached."""
+    """How far the newest attempt is: below what was reached before, where it went on from a checkpoint below that.
+
+    Until it says where it starts, what was known stays.
+    """
     if progress is None:
         return known
+    if progress.resumed_from is None and known is not None:
+        return known.model_copy(update={"eta_seconds": None})
     step = progress.step
     whole = progress.total_steps or total or (known.total_steps if known else 0)
     eta = None

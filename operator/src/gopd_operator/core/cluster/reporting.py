@@ -122,9 +122,10 @@ def _tracking_claims(look: Look, trained: Trained) -> list[Claim]:
     progress = trained.progress
     if uri is None or progress is None or progress.step == 0:
         return []
-    if progress.mlflow_run_id:
+    if progress.mlflow_run_id and progress.tracking_healthy is None:
         return [Claim("TrackingHealthy", "True", "Recorded", f"run {progress.mlflow_run_id}")]
-    message = f"{uri} has not been reached yet; training goes on and its metrics wait in the job's scratch folder"
+    since = "is not reached any more" if progress.mlflow_run_id else "has not been reached yet"
+    message = f"{uri} {since}; training goes on and its metrics wait in the job's scratch folder"
     return [Claim("TrackingHealthy", "False", "TrackerUnreachable", message)]
 
 
