@@ -89,7 +89,8 @@ def _fetched(uri: str, field: str) -> Path:
         if _hub_is_away(error):
             remedy = "connect to the hub, or give the path of a folder"
             raise EvaluationError(field, fault, remedy, "HubUnavailable", passing=True) from error
-        remedy = "check the name, the revision and HF_TOKEN, or give the path of a folder"
+        checked = "HF_HUB_OFFLINE" if isinstance(error, OfflineModeIsEnabled) else "the name, the revision and HF_TOKEN"
+        remedy = f"check {checked}, or give the path of a folder"
         raise EvaluationError(field, fault, remedy, "ModelUnavailable") from error
 
 
