@@ -104,11 +104,40 @@ def job(plane: ControlPlane, namespace: str) -> Manifest:
 
 
 SAID: list[tuple[Values, list[str], list[str]]] = [
-    ({}, ["serves all namespaces", "port-forward service/gopd-mlflow 5000", "only in namespaces that are listed"], []),
+    (
+        {},
+        [
+            "serves all namespaces",
+            "port-forward service/gopd-mlflow 5000",
+            "only in namespaces that are listed",
+            "no public registry has gopd-operator:0.1.0, gopd-trainer:0.1.0, gopd-eval:0.1.0.",
+        ],
+        ["run without any"],
+    ),
+    (
+        {"imageRegistry": "registry.example.com", "networkPolicies": {"jobNamespaces": ["a"]}},
+        ["protect the pods of jobs in a,", "Jobs of every other namespace run without any"],
+        ["WARNING"],
+    ),
+    (
+        {"watchNamespace": ["a", "b", "c"], "networkPolicies": {"jobNamespaces": ["b"]}},
+        ["serves a, b, c.", "Jobs in a, c run without any"],
+        ["every other namespace"],
+    ),
+    (
+        {
+            "image": {"repository": "registry.example.com/gopd-operator"},
+            "settings": {
+                "images": {"trainer": f"gopd-trainer@sha256:{'0' * 64}", "grading": "ghcr.io/a/gopd-grader:1"}
+            },
+        },
+        [f"no public registry has gopd-trainer@sha256:{'0' * 64}, gopd-eval:0.1.0."],
+        [],
+    ),
     (
         {"singleNamespaceInstall": True, "settings": {"storageClaim": "models"}},
         ["the PersistentVolumeClaim models", "let KubeRay in from the namespace kuberay-system"],
-        ["all namespaces", "storage.claim\n"],
+        ["all namespaces", "storage.claim\n", "run without any"],
     ),
     (
         {"mlflow": {"mode": "external", "external": {"trackingUri": "https://ml", "existingSecret": "login"}}},

@@ -1,14 +1,16 @@
 """docs/operations.md as a person follows it: every command is run, in order, on a real API server.
 
-What only a whole cluster can do is marked on the page, with the reason, and listed at the end of the run. The operator
-runs beside the page with the settings and the account that the page's own `helm install` has made; trainings stand
-still, pods of Jobs end by themselves.
+What only a whole cluster can do is marked on the page, with the reason, rehearsed in its place (`page.REHEARSAL`), and
+listed at the end of the run; commands in sentences and tables are rehearsed, too. The operator runs beside the page
+with the settings and the account that the page's own `helm install` has made; trainings stand still, pods of Jobs end
+by themselves.
 """
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -18,21 +20,32 @@ from tests.apiserver.stage import Stage
 from tests.cluster import binaries
 from tests.cluster.api import CONFIG_MAPS, SERVICE_ACCOUNTS
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.page import ON_A_NODE, PAGE, Block, blocks
+from tests.cluster.page import ON_A_NODE, PAGE, REHEARSAL, Block, blocks, inline
 from tests.cluster.ray_autopilot import ray_autopilot
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, JOBS_IN = "gopd-system", "team-a"
+NEW_IMAGE = f"registry.example.com/ml/gopd-operator@sha256:{sha256(b'5').hexdigest()}"
+"""What the page upgrades to."""
 SAYS = {
-    "helm install gopd": "serves all namespaces",
-    "--dry-run=server": "rayjob.ray.io/exopd-a1 created (server dry run)",
+    "helm install gopd": "serves team-a.",
+    "kubectl create namespace team-b": "protect the pods of jobs in team-a, team-b,",
+    "metadata: {name: gopd-loader}": "pod/gopd-loader created (server dry run)",
+    "cluster-quickstart.yaml": "distillationjob.gopd.io/cluster-quickstart created (server dry run)",
+    "kind: ClusterQueue": "clusterqueue.kueue.x-k8s.io/distillation created (server dry run)",
+    "gopd plan examples/exopd.yaml -o manifests": "rayjob.ray.io/exopd-a1 created (server dry run)",
     "kubectl get dj -n": "PHASE",
     "range .status.conditions": "Accepted=True Accepted",
     "kubectl events": "AttemptStarted",
     "kubectl get rayjobs,jobs": "rayjob.ray.io/exopd-a1",
+    "diff ~/gopd-now.yaml": f"> {' ' * 10}image: {NEW_IMAGE}",
+    "{.spec.template.spec.containers[0].image}{": NEW_IMAGE,
+    "helm rollback": "Rollback was a success",
     "kubectl delete crd": "evaljobs.gopd.io",
 }
 """What a block prints that holds these words."""
+EVERYTHING_IS_THERE = "kubectl get rayjobs,jobs"
+"""The block after which commands that stand in sentences and tables are tried."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -40,7 +53,7 @@ pytestmark = pytest.mark.timeout(300)
 def plane() -> Iterator[ControlPlane]:
     """A control plane without this project's definitions: installing them is the page's part."""
     try:
-        with ControlPlane(binaries.ray_definitions()) as running:
+        with ControlPlane([*binaries.ray_definitions(), *binaries.queue_definitions()]) as running:
             yield running
     except binaries.Unavailable as error:
         if os.environ.get("CI"):
@@ -79,22 +92,68 @@ def beside(plane: ControlPlane, tmp_path: Path) -> Iterator[Beside]:
         yield Beside(plane, tmp_path, stack)
 
 
-def test_every_command_of_the_page_does_what_it_says(beside: Beside) -> None:
-    ran = [one for one in blocks() if one.not_run is None]
-    assert len(ran) >= 10, "the page's commands are no longer found"
-    missing = dict(SAYS)
-    for block in ran:
-        beside.follow()
+Shell = Callable[[str], str]
+
+
+@pytest.fixture
+def shell(plane: ControlPlane, tmp_path: Path) -> Shell:
+    """A person's bash in a checkout, with a home of its own: what a command says. Raises AssertionError."""
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    checkout.mkdir()
+    home.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name != "runs":  # what is written there stays a person's own
+            (checkout / entry.name).symlink_to(entry)
+
+    def says(text: str) -> str:
         ended = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block.text],
-            cwd=ROOT, env=beside.plane.shell(), capture_output=True, text=True, check=False, timeout=150,
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=checkout, env={**plane.shell(), "HOME": str(home)},
+            capture_output=True, text=True, check=False, timeout=150,
         )  # fmt: skip
-        assert ended.returncode == 0, f"line {block.line}:\n{block.text}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        assert ended.returncode == 0, f"{text}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        return ended.stdout
+
+    return says
+
+
+def test_every_command_of_the_page_does_what_it_says(beside: Beside, shell: Shell) -> None:
+    every = blocks()
+    assert len([one for one in every if one.not_run is None]) >= 10, "the page's commands are no longer found"
+    missing = dict(SAYS)
+    for block in every:
+        beside.follow()
+        said = shell(block.text if block.not_run is None else REHEARSAL + block.text)
         for words, says in SAYS.items():
             if words in block.text:
-                assert says in ended.stdout, f"line {block.line}: {ended.stdout}"
+                assert says in said, f"line {block.line}: {said}"
                 missing.pop(words, None)
+        if EVERYTHING_IS_THERE in block.text:
+            _try_what_is_not_in_blocks(shell)
     assert missing == {}, "no block has these words any more"
+
+
+def _try_what_is_not_in_blocks(shell: Shell) -> None:
+    commands = inline()
+    assert len(commands) >= 5, "the page's commands in sentences and tables are no longer found"
+    for command in commands:
+        shell(REHEARSAL + command)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "kubectl logs --tial=5 deployment/gopd-operator",
+        "kubectl rolout status deployment/gopd-operator",
+        "kubectl get distilationjobs",
+        "helm upgrade gopd charts/gopd --reset-and-reuse-values",
+        "gopd plan --outptu manifests examples/exopd.yaml",
+        "kubectl apply -f - <<'YAML'\n{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}\nYAML",
+    ],
+)
+def test_a_rehearsal_finds_a_command_that_is_wrong(shell: Shell, wrong: str) -> None:
+    with pytest.raises(AssertionError):
+        shell(REHEARSAL + wrong)
 
 
 @pytest.mark.parametrize("block", [one for one in blocks() if one.not_run], ids=lambda one: f"line {one.line}")
@@ -102,7 +161,7 @@ def test_a_command_that_only_a_whole_cluster_can_run(block: Block) -> None:
     known = {ON_A_NODE, "needs Kueue", "needs Docker and a registry", "fetches a chart from another site"}
     assert block.not_run in known
     where = "; `make e2e` runs it" if block.not_run == ON_A_NODE else ""
-    pytest.skip(f"docs/operations.md, {block.text.splitlines()[0][:60]}: {block.not_run}{where}")
+    pytest.skip(f"docs/operations.md, {block.text.splitlines()[0][:60]}: rehearsed only: {block.not_run}{where}")
 
 
 def test_every_block_of_commands_is_seen() -> None:

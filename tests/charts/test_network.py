@@ -46,8 +46,9 @@ def selects(selector: Manifest, labels: dict[str, str]) -> bool:
     """A label selector, as Kubernetes reads it."""
     verdicts = [labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()]
     for expression in selector.get("matchExpressions", []):
-        key, operator = expression["key"], expression["operator"]
-        verdicts.append(key in labels if operator == "Exists" else labels.get(key) not in expression["values"])
+        found, values = labels.get(expression["key"]), expression.get("values", [])
+        means = {"Exists": found is not None, "In": found in values, "NotIn": found not in values}
+        verdicts.append(means[expression["operator"]])
     return all(verdicts)
 
 
@@ -56,10 +57,13 @@ def policy(objects: list[Manifest], name: str) -> Manifest:
     return dict(found["spec"])
 
 
-def admits(peers: list[Manifest], labels: dict[str, str]) -> bool:
-    """Whether a pod with these labels, in a namespace of jobs, is among the peers."""
+def admits(peers: list[Manifest], labels: dict[str, str], namespace: str = "team-a") -> bool:
+    """Whether a pod with these labels, in this namespace, is among the peers."""
+    named = {"kubernetes.io/metadata.name": namespace}
     return any(
-        selects(peer["podSelector"], labels) for peer in peers if "podSelector" in peer and "namespaceSelector" in peer
+        selects(peer["podSelector"], labels) and selects(peer["namespaceSelector"], named)
+        for peer in peers
+        if "podSelector" in peer and "namespaceSelector" in peer
     )
 
 
@@ -130,6 +134,24 @@ def test_the_embedded_mlflow_hears_jobs_and_the_operator_and_asks_nobody(objects
     assert admits(rule["from"], part_labels("compare"))
     assert not admits(rule["from"], part_labels("grade"))
     assert not admits(rule["from"], {"app": "other"})
+
+
+@pytest.mark.parametrize(
+    ("values", "heard", "unheard"),
+    [
+        ({}, ["team-a", "other"], []),
+        (PRESENT, ["team-a", "other"], []),  # all are served: jobs may be where no policy protects them
+        ({"watchNamespace": ["team-a"]}, ["team-a"], ["other", "gopd-system"]),
+        ({"singleNamespaceInstall": True, "watchNamespace": ["team-a", "team-b"]}, ["team-a", "team-b"], ["other"]),
+        ({"singleNamespaceInstall": True}, ["gopd-system"], ["team-a"]),
+    ],
+)
+def test_the_embedded_mlflow_hears_the_served_namespaces_only(
+    values: Values, heard: list[str], unheard: list[str]
+) -> None:
+    (rule,) = policy(render(values), "gopd-mlflow")["ingress"]
+    for labels in (trainer_labels(), part_labels("compare"), SOMEBODYS):
+        assert [name for name in [*heard, *unheard] if admits(rule["from"], labels, name)] == heard
 
 
 def pod_labels(objects: list[Manifest], name: str) -> dict[str, str]:

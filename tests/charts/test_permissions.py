@@ -54,9 +54,15 @@ def test_without_watched_namespaces_a_namespaced_installation_serves_its_own() -
     assert [role["metadata"]["namespace"] for role in of_kind(objects, "Role")] == ["ml"]
 
 
-def test_watched_namespaces_alone_leave_the_permissions_cluster_wide() -> None:
-    objects = render({"watchNamespace": ["team-a"]})
-    assert (len(of_kind(objects, "ClusterRole")), len(of_kind(objects, "Role"))) == (1, 0)
+def test_watched_namespaces_alone_bind_the_cluster_role_in_each_of_them_and_nowhere_else() -> None:
+    objects = render({"watchNamespace": ["team-a", "team-b"]})
+    (role,) = of_kind(objects, "ClusterRole")
+    assert kinds(objects) & {"ClusterRoleBinding", "Role"} == set()
+    bindings = of_kind(objects, "RoleBinding")
+    assert [found["metadata"]["namespace"] for found in bindings] == ["team-a", "team-b"]
+    for binding in bindings:
+        assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("ClusterRole", role["metadata"]["name"])
+        assert binding["subjects"][0]["namespace"] == "gopd-system"
 
 
 def test_roles_can_be_left_to_somebody_else() -> None:

@@ -23,14 +23,48 @@ from tests.cluster.downloads import Release
 from tests.cluster.go_modules import Command
 
 KUBERNETES, ETCD, HELM, KUBERAY, COREDNS = "1.34.4", "3.6.10", "3.22.0", "1.6.2", "1.14.5"
-KUBE_SCORE = "1.20.0"
+KUBE_SCORE, KUEUE = "1.20.0", "0.17.0"
 KUBERAY_MODULE = "github.com/ray-project/kuberay/ray-operator"
 CRDS = {
     "ray.io_rayjobs.yaml": "ecae45d9a5dc1be68f1074ba784c495ef9d439d295253b61e1bd51f7b08522f5",
     "ray.io_rayclusters.yaml": "1d51d8c4ce065b22c2069af0ebd72ae25f4a6968e5c5f93a3106ba6fc35bcc1d",
     "ray.io_rayservices.yaml": "95c639acc20ecc3cfa425d5ad0f8a7c152a336bc16d2e0deec17b62005e67fda",
+    "kueue.x-k8s.io_clusterqueues.yaml": "666f5466bf85ace8c494a9a790ba87c4c18ddf3ab3eb9f18c878927d396869f3",
+    "kueue.x-k8s.io_localqueues.yaml": "5c5768caeb499bb869bb8f90e4f5293170b183a4a74b618f1f182264d9ce4437",
+    "kueue.x-k8s.io_resourceflavors.yaml": "19e339c47e9ca3fa2c9eeddd27715a512f765c4794ed859733408a9715720173",
+    "kueue.x-k8s.io_workloads.yaml": "d4f5c22bff5074b8801412011d6d2fd68050e2868ce4dd0bba2ad523431af36d",
 }
-"""KubeRay's definitions, each with its SHA-256."""
+"""Definitions of other projects, each with its SHA-256."""
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """A project's CRDs: its module, where they lie in it and on its site, and the API version that is kept."""
+
+    folder: str
+    module: str
+    version: str
+    path: str
+    address: str
+    keeps: str
+
+
+OF_RAY = Definitions(
+    f"kuberay-crds-{KUBERAY}",
+    KUBERAY_MODULE,
+    f"v{KUBERAY}",
+    "config/crd/bases",
+    f"https://raw.githubusercontent.com/ray-project/kuberay/v{KUBERAY}/ray-operator",
+    "v1",
+)
+OF_QUEUES = Definitions(
+    f"kueue-crds-{KUEUE}",
+    "sigs.k8s.io/kueue",
+    f"v{KUEUE}",
+    "config/components/crd/bases",
+    f"https://raw.githubusercontent.com/kubernetes-sigs/kueue/v{KUEUE}",
+    "v1beta2",
+)
 
 
 @dataclass(frozen=True)
@@ -151,22 +185,28 @@ def pause() -> Path:
 
 def ray_definitions() -> list[Path]:
     """KubeRay's own CRDs, RayJob and RayCluster."""
-    return [_definition(f"ray.io_{plural}.yaml") for plural in ("rayjobs", "rayclusters")]
+    return [_definition(OF_RAY, f"ray.io_{plural}.yaml") for plural in ("rayjobs", "rayclusters")]
 
 
 def ray_service_definition() -> Path:
     """KubeRay's third CRD, without which its operator does not start."""
-    return _definition("ray.io_rayservices.yaml")
+    return _definition(OF_RAY, "ray.io_rayservices.yaml")
 
 
-def _definition(name: str) -> Path:
-    """Beside the original, as JSON and without the deprecated v1alpha1, which doubles the start of the API server."""
-    original = _original(name)
-    target = original.with_suffix(".v1.json")
+def queue_definitions() -> list[Path]:
+    """Kueue's own CRDs, as far as the documentation names them."""
+    plurals = ("clusterqueues", "localqueues", "resourceflavors", "workloads")
+    return [_definition(OF_QUEUES, f"kueue.x-k8s.io_{plural}.yaml") for plural in plurals]
+
+
+def _definition(source: Definitions, name: str) -> Path:
+    """Beside the original, as JSON and without older versions, which double the start of the API server."""
+    original = _original(source, name)
+    target = original.with_suffix(f".{source.keeps}.json")
     if not target.exists():
         document = yaml.load(original.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         spec = document["spec"]
-        spec["versions"] = [version for version in spec["versions"] if version["name"] == "v1"]
+        spec["versions"] = [version for version in spec["versions"] if version["name"] == source.keeps]
         _obtain(target, [("shorten", lambda path: _write(path, json.dumps(document)))])
     return target
 
@@ -175,21 +215,21 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _original(name: str) -> Path:
-    target = cache() / f"kuberay-crds-{KUBERAY}" / name
+def _original(source: Definitions, name: str) -> Path:
+    target = cache() / source.folder / name
     if not target.exists():
-        path = f"config/crd/bases/{name}"
-        address = f"https://raw.githubusercontent.com/ray-project/kuberay/v{KUBERAY}/ray-operator/{path}"
+        path = f"{source.path}/{name}"
+        address = f"{source.address}/{path}"
 
         def from_module(into: Path) -> None:
-            into.write_bytes((go_modules.source(KUBERAY_MODULE, f"v{KUBERAY}") / path).read_bytes())
+            into.write_bytes((go_modules.source(source.module, source.version) / path).read_bytes())
             _check(into, CRDS[name])
 
         def from_release(into: Path) -> None:
             downloads.download(Release(address, None), into)
             _check(into, CRDS[name])
 
-        _obtain(target, [(f"download {address}", from_release), (f"copy from {KUBERAY_MODULE}", from_module)])
+        _obtain(target, [(f"download {address}", from_release), (f"copy from {source.module}", from_module)])
     return target
 
 
@@ -243,7 +283,7 @@ def main(names: list[str]) -> int:
         wanted = [*(name for name in wanted if name != "node"), *NODE]
     for name in wanted:
         say(f"{name}: {program(name)}")
-    for path in ray_definitions():
+    for path in [*ray_definitions(), *queue_definitions()]:
         say(str(path))
     return 0
 

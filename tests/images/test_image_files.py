@@ -98,9 +98,13 @@ def test_what_is_installed_is_pinned_with_hashes_or_our_own(folder: str) -> None
 
 @pytest.mark.parametrize("folder", DOCKERFILES)
 def test_labels_say_what_it_is(folder: str) -> None:
-    labels = " ".join(rest for word, rest in instructions(folder) if word == "LABEL")
+    found = instructions(folder)
+    labels = " ".join(rest for word, rest in found if word == "LABEL")
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
-    assert f'image.version="{project["version"]}"' in labels
+    assert found[1] == ("ARG", f"VERSION={project['version']}")
+    (labelled,) = [at for at, (word, rest) in enumerate(found) if 'image.version="${VERSION}"' in rest]
+    stage = max(at for at, (word, _) in enumerate(found[:labelled]) if word == "FROM")
+    assert ("ARG", "VERSION") in found[stage:labelled], "a stage that does not take the argument has an empty label"
     for name in ("title", "description", "licenses", "revision"):
         assert f"org.opencontainers.image.{name}=" in labels
 

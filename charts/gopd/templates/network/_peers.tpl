@@ -12,3 +12,10 @@
 {{- $default := dict "matchLabels" (dict "kubernetes.io/metadata.name" "kuberay-system") -}}
 {{- .Values.networkPolicies.kuberayNamespaceSelector | default $default | toYaml -}}
 {{- end -}}
+
+{{/* Selector of the namespaces that are served: the listed ones, or every one. */}}
+{{- define "gopd.servedSelector" -}}
+{{- $served := include "gopd.namespaces" . | fromJsonArray -}}
+{{- $listed := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" $served -}}
+{{- $served | empty | ternary dict (dict "matchExpressions" (list $listed)) | toYaml -}}
+{{- end -}}
