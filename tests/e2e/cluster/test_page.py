@@ -15,7 +15,7 @@ from tests.e2e.cluster.clusters import REPOSITORY
 from tests.e2e.cluster.installation import Installation, short_job
 from tests.e2e.cluster.observing import Followed
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 FORWARDED = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+)", flags=re.MULTILINE)
 HEALTH = {"5000": "/health", "8080": "/healthz"}
 """What is asked at a port that a command has forwarded."""
@@ -38,7 +38,7 @@ def test_a_command_of_the_page_does_what_it_says(block: Block, installation: Ins
     if "port-forward" not in block.text:
         shell = installation.access.shell()
         ended = subprocess.run(
-            command, cwd=REPOSITORY, env=shell, capture_output=True, text=True, check=False, timeout=150
+            command, cwd=REPOSITORY, env=shell, capture_output=True, text=True, check=False, timeout=900
         )
         assert ended.returncode == 0, f"line {block.line}:\n{block.text}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
         assert ended.stdout
