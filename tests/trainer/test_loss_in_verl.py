@@ -1,17 +1,10 @@
 """The loss as verl computes it: verl's own loss path, and verl's own FSDP2 worker, without Ray."""
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-
-# verl reads these when it is imported.
-os.environ.update(
-    VERL_PLATFORM="cpu", VERL_USE_EXTERNAL_MODULES="gopd_trainer.shell.loss,gopd_trainer.shell.cpu.platform"
-)
-
 import torch
 from examples.tiny_inputs import make_model
 from torch import Tensor
