@@ -61,3 +61,22 @@ def test_a_job_of_that_name_that_was_there_before_is_no_echo() -> None:
     other = child(3)
     other["metadata"]["uid"] = "u0"
     assert cache.echo(other) == []
+
+
+def test_a_label_alone_makes_no_job_a_sweeps_child() -> None:
+    cache = Cache()
+    mine, other = child(1), child(1)
+    mine["metadata"] |= {"ownerReferences": [{"uid": "s2", "controller": True}]}
+    other["metadata"] |= {"name": "sweep-s2", "uid": "u3", "ownerReferences": [{"uid": "s1", "controller": True}]}
+    for one in (mine, other):
+        cache.take(DISTILLATION_JOB, one)
+    assert [one.name for one in cache.sweep_children(SWEEP, "s2")] == ["sweep-s1"]
+
+
+def test_nothing_is_kept_of_what_is_gone() -> None:
+    cache = Cache()
+    cache.take(EVAL_JOB, follower())
+    cache.take(DISTILLATION_JOB, child(1))
+    cache.drop(DISTILLATION_JOB, child(1))
+    cache.drop(EVAL_JOB, follower())
+    assert (dict(cache.jobs), dict(cache.followers), dict(cache.members), dict(cache.children)) == ({}, {}, {}, {})

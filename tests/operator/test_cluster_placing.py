@@ -1,18 +1,21 @@
 """Pods that no node takes, that theirs does not start, or that keep it: when that is news, and what status says."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.operator.cluster_world import START, World, as_text, tiny_job
 
 from gopd_operator.core.cluster.names import Key
 from gopd_operator.core.cluster.seen import JobSeen, PodSeen, pod_seen
+from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.cache import Cache
-from gopd_operator.shell.cluster.observing import job_pods_tell
-from gopd_operator.shell.cluster.resources import POD
+from gopd_operator.shell.cluster.observing import job_pods_tell, with_marks
+from gopd_operator.shell.cluster.operating import Operator
+from gopd_operator.shell.cluster.resources import DISTILLATION_JOB, POD
 
 JOB = Key("DistillationJob", "team", "exopd")
+CLUSTER = "exopd-a1-x"
 TASK = {"evaluation": {"tasks": [{"benchmark": "math", "data": "/d.jsonl"}], "at": ["start", "end"]}}
 
 
@@ -73,10 +76,23 @@ def test_an_evaluation_whose_pod_does_not_start_says_why_until_it_does(
     )
 
 
+def knowing(uid: str) -> Cache:
+    """A cache that knows the job."""
+    cache = Cache()
+    cache.take(DISTILLATION_JOB, job_body(uid))
+    return cache
+
+
+def job_body(uid: str) -> dict[str, Any]:
+    meta = {"name": "exopd", "namespace": "team", "uid": uid, "resourceVersion": "1"}
+    return {"kind": "DistillationJob", "metadata": meta, "spec": {}}
+
+
 def unprepared_pod(world: World, version: int, phase: str = "Pending", prepared: str = "False") -> dict[str, Any]:
     """A pod of the first attempt that has a node since now, as the API server shows it."""
     placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": as_text(world.now)}
     labels = {"gopd.io/kind": "DistillationJob", "gopd.io/job": "exopd", "gopd.io/attempt": "1"}
+    labels["ray.io/cluster"] = CLUSTER
     meta = {"name": "head", "namespace": "team", "uid": "p1", "resourceVersion": str(version)}
     return {
         "metadata": {**meta, "labels": {**labels, "gopd.io/managed": "true"}},
@@ -144,25 +160,25 @@ def test_a_job_whose_pods_start_is_looked_at_again_until_they_run() -> None:
 
 
 def test_that_a_node_prepares_a_pod_is_no_news_and_its_pods_are_listed() -> None:
-    world, cache = World(tiny_job()), Cache()
-    assert cache.take(POD, unprepared_pod(world, 1)) == [] and cache.pods_wait(JOB, 1)
-    assert cache.take(POD, unprepared_pod(world, 2, "Running", "True")) == [] and not cache.pods_wait(JOB, 1)
+    world, cache = World(tiny_job()), knowing("u1")
+    assert cache.take(POD, unprepared_pod(world, 1)) == [] and cache.pods_wait(JOB, CLUSTER)
+    assert cache.take(POD, unprepared_pod(world, 2, "Running", "True")) == [] and not cache.pods_wait(JOB, CLUSTER)
 
 
 def test_a_pod_that_no_node_takes_is_news_once_for_each_word_and_when_it_has_a_node() -> None:
-    cache = Cache()
+    cache = knowing("u1")
 
     def pod(version: int, words: str) -> list[Key]:
         labels = {"gopd.io/kind": "DistillationJob", "gopd.io/job": "exopd", "gopd.io/attempt": "1"}
-        labels["gopd.io/managed"] = "true"
+        labels |= {"gopd.io/managed": "true", "ray.io/cluster": CLUSTER}
         placing = {"type": "PodScheduled", "status": "False" if words else "True", "message": words}
         meta = {"name": "head", "namespace": "team", "uid": "p1", "resourceVersion": str(version), "labels": labels}
         return cache.take(POD, {"kind": "Pod", "metadata": meta, "status": {"conditions": [placing]}})
 
-    assert pod(1, "no GPU") == [JOB] and cache.pods_wait(JOB, 1)
+    assert pod(1, "no GPU") == [JOB] and cache.pods_wait(JOB, CLUSTER)
     assert pod(2, "no GPU") == []
     assert pod(3, "no memory") == [JOB]
-    assert pod(4, "") == [JOB] and not cache.pods_wait(JOB, 1)
+    assert pod(4, "") == [JOB] and not cache.pods_wait(JOB, CLUSTER)
     assert pod(5, "") == []
 
 
@@ -187,3 +203,78 @@ def test_an_evaluation_whose_pods_had_their_nodes_for_too_long_names_the_setting
     done = world.condition("EvaluationComplete")
     assert (done.status, done.reason) == ("False", "DeadlineExceeded")
     assert "settings.patience.evaluationSeconds" in done.message
+
+
+def preempted_pod(version: int = 1, attempt: str = "1") -> dict[str, Any]:
+    """A pod of the first attempt that its node has to give up."""
+    mine = {
+        "gopd.io/kind": "DistillationJob",
+        "gopd.io/job": "exopd",
+        "gopd.io/attempt": attempt,
+        "ray.io/cluster": CLUSTER,
+    }
+    meta = {"name": "head", "namespace": "team", "uid": "p1", "resourceVersion": str(version)}
+    disrupted = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    return {
+        "kind": "Pod",
+        "metadata": {**meta, "labels": {**mine, "gopd.io/managed": "true"}},
+        "status": {"phase": "Running", "conditions": [disrupted]},
+    }
+
+
+def test_what_a_pod_suffered_is_known_until_its_rayjob_is_gone() -> None:
+    cache = knowing("u1")
+    assert cache.take(POD, preempted_pod()) == [JOB]
+    cache.drop(POD, preempted_pod(2))
+    assert [pod.name for pod in cache.marks_of(JOB, CLUSTER)] == ["head"]
+    assert cache.marks_of(JOB, "exopd-a1-y") == []
+
+
+def test_a_job_of_the_same_name_inherits_nothing() -> None:
+    cache = knowing("u1")
+    cache.take(POD, preempted_pod())
+    cache.drop(DISTILLATION_JOB, job_body("u1"))
+    assert JOB not in cache.children
+    cache.take(DISTILLATION_JOB, job_body("u2"))
+    assert cache.marks_of(JOB, CLUSTER) == []
+    missed = knowing("u1")  # its deletion was missed, and the next of its name is known at once
+    missed.take(POD, preempted_pod())
+    missed.take(DISTILLATION_JOB, job_body("u2"))
+    assert missed.marks_of(JOB, CLUSTER) == []
+
+
+def test_a_pod_that_is_there_does_not_hide_one_that_suffered_nor_the_other_way_round() -> None:
+    lost, new = PodSeen("one", head=True, phase="Running", disrupted=True), PodSeen("two", head=True, phase="Pending")
+    again = replace(lost, disrupted=False)
+    assert with_marks([again, new], [lost]) == [new, lost]
+
+
+@pytest.mark.parametrize("attempt", ["a", "", "-1", "1.5"])
+def test_a_pod_whose_attempt_is_no_number_is_a_strangers(attempt: str) -> None:
+    cache = knowing("u1")
+    assert cache.take(POD, preempted_pod(attempt=attempt)) == []
+    assert cache.marks_of(JOB, CLUSTER) == []
+
+
+def test_an_object_that_nobody_foresaw_is_left_out_and_the_work_goes_on() -> None:
+    operator = Operator(OperatorSettings(storage_claim="gopd"), cast(Any, None))
+    assert operator.news(DISTILLATION_JOB, None, job_body("u1"))
+    broken = preempted_pod()
+    broken["status"] = {"conditions": "none"}
+    assert not operator.news(POD, "MODIFIED", broken)
+    assert not operator.news(POD, "MODIFIED", {})
+    assert operator.news(POD, "MODIFIED", preempted_pod(2))
+    assert [pod.name for pod in operator.cache.marks_of(JOB, CLUSTER)] == ["head"]
+
+
+def test_a_job_that_mlflow_cannot_be_told_of_is_known_all_the_same() -> None:
+    operator = Operator(OperatorSettings(storage_claim="gopd"), cast(Any, None))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("a time that is none")
+
+    operator.mirror.news = refuse  # type: ignore[method-assign]
+    assert operator.news(DISTILLATION_JOB, "ADDED", job_body("u1"))
+    assert JOB in operator.cache.jobs
+    operator.news(DISTILLATION_JOB, "DELETED", job_body("u1"))
+    assert JOB not in operator.cache.jobs

@@ -76,6 +76,39 @@ def test_the_comparison_comes_when_every_child_has_succeeded() -> None:
     assert done.status.phase == "Succeeded"
 
 
+def recorded(look: Look, *phases: str) -> Look:
+    """The same sweep as its status has it, after a look at children in these phases."""
+    return replace(look, status=decide(with_children(look, *phases)).status)
+
+
+def test_a_child_has_no_time_to_live_of_its_own() -> None:
+    for one in decide(sweep(ttlSecondsAfterFinished=60)).creates:
+        assert DistillationJob.model_validate(one).spec.lifecycle.ttl_seconds_after_finished is None
+
+
+def test_a_child_that_succeeded_and_was_deleted_is_not_trained_again() -> None:
+    known = recorded(sweep(), "Succeeded", "Training")
+    there = with_children(known, "Succeeded", "Training").seen.children[1:]
+    decision = decide(replace(known, seen=Seen(children=there)))
+    assert made(decision) == ["DistillationJob/tiny-s1p25-seed1"]
+    assert decision.status.phase == "Training"
+
+
+def test_a_sweep_whose_children_were_deleted_before_they_were_compared_says_so() -> None:
+    known = recorded(sweep(), *["Succeeded"] * 4)
+    there = with_children(known, *["Succeeded"] * 4).seen.children[1:]
+    status = decide(replace(known, seen=Seen(children=there))).status
+    failed = next(one for one in status.conditions if one.type == "Failed")
+    assert (status.phase, failed.reason) == ("Failed", "ChildDeleted")
+    assert "s1-seed1" in failed.message
+
+
+def test_a_child_that_failed_and_was_deleted_is_made_again() -> None:
+    known = recorded(sweep(), "Failed", "Training")
+    there = with_children(known, "Failed", "Training").seen.children[1:]
+    assert made(decide(replace(known, seen=Seen(children=there)))) == ["DistillationJob/tiny-s1-seed1"]
+
+
 def test_a_child_that_fails_fails_the_sweep_when_the_others_have_ended() -> None:
     look = sweep()
     assert decide(with_children(look, "Failed", "Succeeded", "Succeeded", "Training")).status.phase == "Training"

@@ -67,6 +67,8 @@ def _child(job: DistillationJob, reward_scale: float, seed: int) -> Distillation
     child_spec: DistillationJobSpec = spec.model_copy(
         update={
             "sweep": None,
+            # Its own time to live would take it away while its sweep goes on; it goes with the sweep.
+            "lifecycle": spec.lifecycle.model_copy(update={"ttl_seconds_after_finished": None}),
             "objective": spec.objective.model_copy(update={"reward_scale": reward_scale}),
             "optimization": spec.optimization.model_copy(update={"seed": seed}),
             "teachers": teachers if swept else spec.teachers,

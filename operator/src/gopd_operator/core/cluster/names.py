@@ -77,9 +77,11 @@ def labels(key: Key, **more: str) -> dict[str, str]:
 
 
 def owner_key(metadata: dict[str, object]) -> Key | None:
-    """The job that an object with this metadata belongs to, by its labels; None for a stranger's."""
+    """The job that an object with this metadata belongs to, by its labels; None for a stranger's: also where an attempt
+    is no number, which the operator never writes.
+    """
     found = metadata.get("labels")
-    if not isinstance(found, dict) or found.get(MANAGED) != "true":
+    if not isinstance(found, dict) or found.get(MANAGED) != "true" or not found.get(ATTEMPT, "0").isdecimal():
         return None
     kind, name, namespace = found.get(KIND), found.get(JOB), metadata.get("namespace")
     if kind not in ("DistillationJob", "EvalJob") or not isinstance(name, str) or not isinstance(namespace, str):

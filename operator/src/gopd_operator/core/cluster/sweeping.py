@@ -1,8 +1,9 @@
 """A sweep: a DistillationJob that makes a child DistillationJob for each pair of values, and one EvalJob to compare.
 
 Children are created under names that follow from their values, a bounded number at a time; only their
-`lifecycle.suspend` is changed afterwards, because it follows the sweep's. The comparison is made when every child has
-succeeded. Pure.
+`lifecycle.suspend` is changed afterwards, because it follows the sweep's. A child that has succeeded and was deleted is
+not trained once more; one that has failed is, which is how somebody has it tried again. The comparison is made when
+every child has succeeded and is there. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,47 +33,49 @@ def sweeping(look: Look, accepted: Acceptance) -> Decision:
     mine = {short: seen.get(("DistillationJob", child.metadata.name)) for short, child in family.items()}
     comparison = seen.get(("EvalJob", job.metadata.name))
     suspend = job.spec.lifecycle.suspend
-    running = sum(1 for one in mine.values() if one is not None and one.phase not in ENDED)
+    deleted = _deleted(look, family, mine)
     creates: list[Manifest] = []
-    for short, child in family.items():
-        if mine[short] is None and not suspend and running < job.spec.sweep.max_parallel:
-            creates.append(child_manifest(look.context, child))
-            running += 1
-    if (
-        all(one is not None and one.phase == "Succeeded" for one in mine.values())
-        and comparison is None
-        and not suspend
-    ):
-        creates.append(comparison_manifest(look.context, job, family))
+    if not suspend:
+        running = sum(1 for one in mine.values() if one is not None and one.phase not in ENDED)
+        wanted = [child for short, child in family.items() if mine[short] is None and short not in deleted]
+        free = max(0, job.spec.sweep.max_parallel - running)
+        creates = [child_manifest(look.context, child) for child in wanted[:free]]
+        if comparison is None and all(one is not None and one.phase == "Succeeded" for one in mine.values()):
+            creates.append(comparison_manifest(look.context, job, family))
     patches = [
         SuspendPatch(one.name, suspend)
         for one in mine.values()
         if one is not None and one.suspend != suspend and one.phase not in ENDED
     ]
     status = accepted_status(look, accepted)
+    stand = deleted | {short: one.phase for short, one in mine.items() if one is not None}
     listed = [
-        Child(kind="DistillationJob", name=child.metadata.name, phase=_phase(mine[short]))
+        Child(kind="DistillationJob", name=child.metadata.name, phase=stand[short])
         for short, child in family.items()
-        if mine[short] is not None
+        if short in stand
     ]
     if comparison is not None:
         listed.append(Child(kind="EvalJob", name=comparison.name, phase=comparison.phase))
     status = status.model_copy(update={"children": listed})
     decision = Decision(status, creates=tuple(creates), patches=tuple(patches))
-    return _with_phase(look, decision, mine, comparison)
+    phases = {short: stand.get(short, "Pending") for short in family}
+    return _with_phase(look, decision, phases, list(deleted), comparison)
 
 
-def _phase(seen: ChildSeen | None) -> str:
-    return seen.phase if seen is not None else "Pending"
+def _deleted(look: Look, family: Mapping[str, DistillationJob], mine: Mapping[str, ChildSeen | None]) -> dict[str, str]:
+    """The children that had succeeded, by status, and are no longer there, each with that phase."""
+    known = {one.name: one.phase for one in look.status.children if one.kind == "DistillationJob"}
+    found = {short: known.get(child.metadata.name) for short, child in family.items() if mine[short] is None}
+    return {short: phase for short, phase in found.items() if phase == "Succeeded"}
 
 
 def _with_phase(
-    look: Look, decision: Decision, mine: Mapping[str, ChildSeen | None], comparison: ChildSeen | None
+    look: Look, decision: Decision, stand: Mapping[str, str], deleted: Sequence[str], comparison: ChildSeen | None
 ) -> Decision:
     """The phase of the sweep, from those of its children."""
-    phases = [_phase(one) for one in mine.values()]
+    phases = list(stand.values())
     done = sum(phase == "Succeeded" for phase in phases)
-    failed = [short for short, one in mine.items() if one is not None and one.phase in ("Failed", "Invalid")]
+    failed = [short for short, phase in stand.items() if phase in ("Failed", "Invalid")]
     if comparison is not None and comparison.phase in ENDED:
         if comparison.phase == "Succeeded":
             words = f"{done} jobs were trained and compared by EvalJob {comparison.name}"
@@ -82,6 +85,10 @@ def _with_phase(
     if failed and all(phase in ENDED for phase in phases):
         words = f"{len(failed)} of {len(phases)} jobs failed: {', '.join(failed[:8])}; see kubectl describe of each"
         return replace(decision, status=ended(look, decision.status, "Failed", "ChildFailed", words))
+    waits = comparison is None or comparison.phase == "Pending"
+    if deleted and waits and all(phase in ENDED for phase in phases):
+        words = f"deleted before they were compared: {', '.join(deleted[:8])}; apply the sweep under another name"
+        return replace(decision, status=ended(look, decision.status, "Failed", "ChildDeleted", words))
     phase: Phase = "Training"
     if comparison is not None:
         phase = "Evaluating"

@@ -6,7 +6,7 @@ types are of one source, so it only happens to objects of another version.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -53,24 +53,24 @@ class Observer:
     async def _seen(self, key: Key, uid: str, status: Status) -> Seen:
         children = self.cache.children.get(key)
         if children is None:
-            return Seen(children=self.cache.sweep_children(key))
+            return Seen(children=self.cache.sweep_children(key, uid))
         rayjobs = [seen for _, seen in children.rayjobs.values() if seen.owner == uid]
         jobs = [seen for _, seen in children.jobs.values() if seen.owner == uid]
         pods: dict[str, list[PodSeen]] = {}
         if any(report_is_missed(rayjob, status, self.cache.progress_of(key, uid)) for rayjob in rayjobs):
             await self._read_progress(key, uid)
         for rayjob in rayjobs:
-            marks = self.cache.marks_of(key, rayjob.attempt)
-            if marks:
-                pods[rayjob.name] = marks
-            elif status.phase not in ENDED and rayjob_pods_tell(rayjob, self.cache.pods_wait(key, rayjob.attempt)):
-                pods[rayjob.name] = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
+            wait = self.cache.pods_wait(key, rayjob.cluster)
+            there: list[PodSeen] = []
+            if status.phase not in ENDED and rayjob_pods_tell(rayjob, wait):
+                there = await self._pods(key.namespace, f"ray.io/cluster={rayjob.cluster}")
+            pods[rayjob.name] = with_marks(there, self.cache.marks_of(key, rayjob.cluster))
         recorded = {child.name for child in status.children if recorded_phase(status.children, child.name)}
         for job in jobs:
-            wait, inspected = self.cache.pods_wait(key, 0), status.inspected is not None
+            wait, inspected = self.cache.pods_wait(key, ""), status.inspected is not None
             if status.phase not in ENDED and job_pods_tell(job, recorded, inspected=inspected, wait=wait):
                 pods[job.name] = await self._pods(key.namespace, f"batch.kubernetes.io/job-name={job.name}")
-        return Seen(rayjobs, jobs, self.cache.sweep_children(key), self.cache.progress_of(key, uid), pods)
+        return Seen(rayjobs, jobs, self.cache.sweep_children(key, uid), self.cache.progress_of(key, uid), pods)
 
     async def _read_progress(self, key: Key, uid: str) -> None:
         """What the training has written, past the watch."""
@@ -118,6 +118,12 @@ def report_is_missed(rayjob: RayJobSeen, status: Status, progress: ProgressSeen)
         return False
     live = [one for one in status.attempts if one.number == rayjob.attempt and one.ended is None]
     return bool(live) and progress.report_of(rayjob) is None
+
+
+def with_marks(there: Sequence[PodSeen], marks: Sequence[PodSeen]) -> list[PodSeen]:
+    """The pods that are there and those that suffered; of one that is both, what it suffered."""
+    suffered = {pod.name for pod in marks}
+    return [*(pod for pod in there if pod.name not in suffered), *marks]
 
 
 def rayjob_pods_tell(rayjob: RayJobSeen, pods_wait: bool) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gopd_operator.core.cluster.conditions import ENDED
@@ -30,6 +31,8 @@ log = logging.getLogger("gopd.operator")
 UNREADABLE_SECONDS = 300.0
 REFUSED = frozenset({400, 403, 409, 413, 422})
 """Answers that asking again does not change by itself: whoever waits for the job should hear of them."""
+READ = "READ"
+"""In place of an event's kind: the object was found by a full reading."""
 READINGS_A_LOOK = 12
 """A job that goes on is looked at once in so many full readings, without any news: against what nobody thought of."""
 
@@ -53,17 +56,31 @@ class Operator:
         """Whether a job waits for what is more urgent than events."""
         return bool(self.cache.unanswered) or self.queue.pressed()
 
-    def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
-        """An event of a watch."""
+    def news(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> bool:
+        """An event of a watch, or (READ) an object of a full reading; whether it could be taken in."""
         body = {**body, "kind": resource.kind}
-        if resource == DISTILLATION_JOB:
-            self._mirrored(kind, body)
-        change = self.cache.drop if kind == "DELETED" else self.cache.take
-        keys = change(resource, body)
-        if not keys and kind != "DELETED" and resource in OURS:
+        if resource == DISTILLATION_JOB and kind != READ:
+            self._guarded(body, lambda: self._mirrored(kind, body))  # before the cache forgets what is gone
+        return self._guarded(body, lambda: self._taken(resource, kind, body))
+
+    def _taken(self, resource: Resource, kind: str | None, body: dict[str, Any]) -> None:
+        keys = (self.cache.drop if kind == "DELETED" else self.cache.take)(resource, body)
+        if not keys and kind not in ("DELETED", READ) and resource in OURS:
             keys = self.cache.echo(body)
         for key in keys:
             self.queue.add(key)
+
+    @staticmethod
+    def _guarded(body: dict[str, Any], act: Callable[[], None]) -> bool:
+        """Do something with one object. Anybody may write one with our labels: it must not end the work on all others."""
+        try:
+            act()
+        except Exception:
+            meta = body.get("metadata") or {}
+            LOOK_ERRORS.labels("unforeseen").inc()
+            log.exception("%s %s/%s is left out", body["kind"], meta.get("namespace"), meta.get("name"))
+            return False
+        return True
 
     def _mirrored(self, kind: str | None, body: dict[str, Any]) -> None:
         """Tell the mirror; of a job that is gone what was last known, since some news of it hold a name only."""
@@ -135,7 +152,8 @@ class Operator:
             if known is not None:
                 self.news(BY_KIND[key.kind], "DELETED", known.body())
             return None
-        self.news(BY_KIND[key.kind], None, fresh)
+        if not self.news(BY_KIND[key.kind], None, fresh):
+            return Again(self.queue.failed(key), calm=False)
         return Again(0.0, calm=False)
 
     async def keep_synced(self) -> None:
@@ -169,8 +187,7 @@ class Operator:
         async for body in self.api.list(resource, namespace, selector):
             meta = body["metadata"]
             before.pop((meta["namespace"], meta["name"]), None)
-            for key in self.cache.take(resource, body):
-                self.queue.add(key)
+            self.news(resource, READ, body)
         for (space, name), (uid, key) in before.items():
             if namespace is not None and space != namespace:
                 continue
