@@ -72,3 +72,22 @@ def test_the_same_words_of_the_same_job_are_one_event() -> None:
     server = Server()
     tell(server, "One", "One")
     assert len(set(server.names)) == 1
+
+
+def test_what_waits_to_be_told_is_not_told_twice_and_later_it_is_told_again() -> None:
+    server = Server()
+    assert tell(server, "One", "Two", "One") == ["One", "Two"]
+
+    async def run() -> None:
+        telling = Teller(cast(Api, server), lambda: False)
+        for _ in range(2):
+            telling.tell(KEY, "uid-1", Event("Normal", "Three", "words"))
+            await telling.last_words()
+
+    asyncio.run(run())
+    assert server.told == ["One", "Two", "Three", "Three"]
+
+
+def test_of_more_events_than_fit_the_oldest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teller, "LANE_EVENTS", 2)
+    assert tell(Server(), "One", "Two", "Three") == ["Two", "Three"]

@@ -28,7 +28,8 @@ from gopd_operator.shell.cluster.resources import BY_KIND, DISTILLATION_JOB, OUR
 from gopd_operator.shell.cluster.teller import Teller
 
 log = logging.getLogger("gopd.operator")
-UNREADABLE_SECONDS = 300.0
+UNREADABLE_SECONDS, UNREAD_SECONDS = 300.0, 2.0
+"""Until an object of another version is looked at again; until what could not be read is read again, at first."""
 REFUSED = frozenset({400, 403, 409, 413, 422})
 """Answers that asking again does not change by itself: whoever waits for the job should hear of them."""
 READ = "READ"
@@ -72,7 +73,7 @@ class Operator:
 
     @staticmethod
     def _guarded(body: dict[str, Any], act: Callable[[], None]) -> bool:
-        """Do something with one object. Anybody may write one with our labels: it must not end the work on all others."""
+        """Do something with one object. Anybody may write one with our labels: it must not end the work on others."""
         try:
             act()
         except Exception:
@@ -116,6 +117,7 @@ class Operator:
         except Unreadable as error:
             LOOK_ERRORS.labels("unreadable").inc()
             log.error("%s %s/%s: %s", key.kind, key.namespace, key.name, error)
+            self.cache.unanswered.discard(key)  # nothing waits for an answer that does not come
             return Again(UNREADABLE_SECONDS)
         except Exception:  # one job's fault must not end the work on all others; it is logged whole
             LOOK_ERRORS.labels("unforeseen").inc()
@@ -157,14 +159,17 @@ class Operator:
         return Again(0.0, calm=False)
 
     async def keep_synced(self) -> None:
-        """Read everything at the start and again now and then."""
+        """Read everything at the start and again now and then; what cannot be read is tried less and less often."""
+        wait = UNREAD_SECONDS
         while True:
             try:
                 await self.sync()
             except ApiError as error:
-                log.warning("the objects could not be read: %s", error)
-                await asyncio.sleep(2.0)
+                log.warning("the objects could not be read: %s; again in %.0f s", error, wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, self.settings.resync_seconds)
                 continue
+            wait = UNREAD_SECONDS
             await asyncio.sleep(self.settings.resync_seconds)
 
     async def sync(self) -> None:

@@ -1,7 +1,8 @@
 """Tells of jobs in events, beside the work: a job's objects never wait for a line in `kubectl describe`.
 
 Events of one job keep their order and carry the time at which they happened. While jobs wait for more urgent things,
-events wait, but not for ever. What is told and what is not is decided in `core.cluster.telling`; an event that cannot
+events wait, but not for ever, and not more of them than fit: the oldest give way. What waits to be told is not told
+twice. What is told and what is not is decided in `core.cluster.telling`; an event that cannot
 be written is logged and dropped.
 """
 
@@ -22,6 +23,8 @@ log = logging.getLogger("gopd.operator")
 COMPONENT = "gopd-operator"
 LANES = 4
 """Events that are written at the same time; those of one job share a lane."""
+LANE_EVENTS = 1000
+"""Events that wait in one lane."""
 POLITE_SECONDS, POLITE_STEP = 30.0, 0.1
 """An event waits so long for jobs with more urgent needs, looking for a gap each step."""
 LAST_WORDS_SECONDS = 3.0
@@ -34,13 +37,23 @@ class Teller:
     def __init__(self, api: Api, crowded: Callable[[], bool]) -> None:
         self._api, self._crowded = api, crowded
         self._lanes: list[asyncio.Queue[dict[str, Any]]] = [asyncio.Queue() for _ in range(LANES)]
+        self._waiting: set[tuple[str, str]] = set()
+        """Namespace and name of the events that are in a lane."""
 
     def tell(self, key: Key, uid: str, event: Event) -> None:
         """Have an event of a job written, under a name that follows from what it says: two operators tell it once."""
         level = logging.WARNING if event.type == "Warning" else logging.INFO
         extra = {"namespace": key.namespace, "job": key.name, "reason": event.reason}
         log.log(level, "%s %s/%s: %s: %s", key.kind, key.namespace, key.name, event.reason, event.message, extra=extra)
-        self._lanes[hash(key) % LANES].put_nowait(event_body(key, uid, event, datetime.now(UTC)))
+        body, lane = event_body(key, uid, event, datetime.now(UTC)), self._lanes[hash(key) % LANES]
+        if place(body) in self._waiting:
+            return
+        if lane.qsize() >= LANE_EVENTS:
+            oldest = lane.get_nowait()
+            self._waiting.discard(place(oldest))
+            log.warning("event %s is not written: too many wait", oldest["metadata"]["name"])
+        self._waiting.add(place(body))
+        lane.put_nowait(body)
 
     async def work(self) -> None:
         """Write events until cancelled."""
@@ -76,11 +89,17 @@ class Teller:
             waited += POLITE_STEP
 
     async def _write(self, body: dict[str, Any]) -> None:
+        self._waiting.discard(place(body))
         try:
             await self._api.create(EVENT, body)
         except ApiError as error:
             # Told or not, the work is done: an event is never worth a second look.
             log.warning("event %s was not written: %s", body["metadata"]["name"], error)
+
+
+def place(body: dict[str, Any]) -> tuple[str, str]:
+    """Namespace and name of an object."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
 def event_body(key: Key, uid: str, event: Event, now: datetime) -> dict[str, Any]:
