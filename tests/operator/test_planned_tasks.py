@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gopd_api.objects import EvalJob
+from gopd_api.objects import DistillationJob, EvalJob
 from gopd_api.requests import EvalRequest
-from gopd_operator.core.workflow import Surroundings, plan
+from gopd_operator.core.workflow import Observed, Surroundings, plan
 
 Drawn = tuple[int, float, float, int, bool | None]
 
@@ -62,3 +62,22 @@ def test_a_release_is_decided_by_the_plan_and_a_known_benchmark_reads_the_store_
         ("own", None, "/root-of-storage/d.jsonl"),
     ]
     assert request.paths.data == "/root-of-storage/datasets"
+
+
+def test_of_many_checkpoints_so_many_are_measured_as_a_status_has_room_for() -> None:
+    spec = {
+        "student": {"model": "models/student"},
+        "teachers": [{"name": "wise", "model": "models/teacher"}],
+        "objective": {"rewardScale": 1.0},
+        "data": {"train": "data/train.jsonl"},
+        "optimization": {"epochs": 3, "batchSize": 8},
+        "checkpoints": {"everySteps": 1},
+        "evaluation": {"at": ["checkpoints", "end"], "tasks": [{"benchmark": "math", "data": "data/problems.jsonl"}]},
+        "compute": {"accelerator": "cpu"},
+    }
+    job = DistillationJob.model_validate(
+        {"apiVersion": "gopd.io/v1alpha1", "kind": "DistillationJob", "metadata": {"name": "long"}, "spec": spec}
+    )
+    made = plan(job, Surroundings("/root-of-storage", None), Observed(prompts=8 * 1000))
+    steps = [step.checkpoint for step in made.steps if step.name.startswith("evaluate-step-") and step.checkpoint]
+    assert (len(steps), steps[:3], steps[-1]) == (200, [1, 16, 31], 2986)

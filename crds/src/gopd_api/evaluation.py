@@ -172,6 +172,10 @@ def _first(own: T | None, shared: T | None, known: T) -> T:
     return known if found is None else found
 
 
+MEASURED_CHECKPOINTS = 200
+"""Of one training: each takes two places among the 512 children that a status can list."""
+
+
 class Evaluation(Model):
     """When and on what a DistillationJob's student is measured."""
 
@@ -180,7 +184,8 @@ class Evaluation(Model):
     at: Annotated[
         list[Literal["start", "checkpoints", "end"]], Field(min_length=1, max_length=3, json_schema_extra=LIST_SET)
     ] = ["start", "end"]
-    """Before training, at every checkpoint, at the end."""
+    """Before training, at every checkpoint, at the end. Where `epochs` say how long the training is, more than 200
+    checkpoints are thinned out evenly."""
     teachers: bool = True
     """Measure the teachers on the same tasks."""
     sampling: EvaluationSampling = EvaluationSampling()

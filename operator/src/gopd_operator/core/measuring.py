@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from gopd_api.benchmarks import DEFAULT_RELEASE
-from gopd_api.evaluation import EvaluationSampling, Task, figures_of, thinking_of
+from gopd_api.evaluation import MEASURED_CHECKPOINTS, EvaluationSampling, Task, figures_of, thinking_of
 from gopd_api.objects import DistillationJob, EvalJob
 from gopd_api.requests import EvalRequest, EvalSubject, EvalTask, TrackingRequest
 from gopd_operator.core.identity import fitting_name, identity
@@ -114,6 +114,8 @@ class Measuring:
         if "checkpoints" not in evaluation.at or self.total is None:
             return []
         saved = list(range(every, self.total, every))
+        # Of steps that are given a rule refuses this; of epochs nobody knows before the data is counted.
+        saved = saved[:: -(-len(saved) // MEASURED_CHECKPOINTS) or 1]
         return saved if "end" in evaluation.at else [*saved, self.total]
 
     def _evaluation(self, subject_name: str, step: int) -> Step:
