@@ -1,13 +1,17 @@
 """Where the operator finds the API server and who it is: a token in a kubeconfig, or a program that gives one."""
 
 import sys
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import kopf
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from gopd_operator.shell.cluster.main import login
+from gopd_operator.shell.cluster.login import Login, find
+from gopd_operator.shell.cluster.main import main
 
 PROGRAM = """
 import json
@@ -36,7 +40,7 @@ def kubeconfig(folder: Path, user: dict[str, object]) -> str:
 
 def test_a_token_in_the_kubeconfig_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, {"token": "written-down"}))
-    found = login(kopf.OperatorSettings())
+    found = find(kopf.OperatorSettings())
     assert (found.server, found.token) == ("https://127.0.0.1:1", "written-down")
 
 
@@ -52,16 +56,48 @@ def test_a_program_in_the_kubeconfig_is_asked_for_the_token(tmp_path: Path, monk
     monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, {"exec": asked}))
     # The official client reads the variable once, when it is imported.
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
-    found = login(kopf.OperatorSettings())
+    found = find(kopf.OperatorSettings())
     assert (found.server, found.token) == ("https://127.0.0.1:1", "from-the-program")
 
 
 def test_nothing_that_says_where_the_cluster_is_ends_the_program_with_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(SystemExit) as ended:
-        login(kopf.OperatorSettings())
-    assert ended.value.code == 1
-    assert "KUBECONFIG" in capsys.readouterr().err
+    ended = CliRunner().invoke(main, [])
+    assert ended.exit_code == 1
+    assert "KUBECONFIG" in ended.output
+
+
+def test_a_login_that_was_refused_is_read_anew_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, {"token": "first"}))
+    login = Login(kopf.OperatorSettings())
+    first = login.now()
+    kubeconfig(tmp_path, {"token": "second"})
+    assert login.now().token == "first", "nobody has refused it"
+    assert login.renewed(first).token == "second"
+    kubeconfig(tmp_path, {"token": "third"})
+    assert login.renewed(first).token == "second", "somebody else has renewed it since"
+
+
+def test_a_pods_token_is_read_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = ["first"]
+
+    def in_a_pod(**_: object) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(server="https://kubernetes.default.svc", token=written[-1])
+
+    monkeypatch.setattr(kopf, "login_with_service_account", in_a_pod)
+    login = Login(kopf.OperatorSettings())
+    written.append("second")
+    assert login.now().token == "first"
+    monkeypatch.setattr("gopd_operator.shell.cluster.login.datetime", Later)
+    assert login.now().token == "second"
+
+
+class Later(datetime):
+    """A quarter of an hour from now."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(minutes=15)

@@ -1,7 +1,7 @@
 """Requests to the API server: one bounded client, errors with Kubernetes' own reasons, no retries of its own.
 
-Where and as whom is what kopf's own login finds: a service account in a pod, a kubeconfig elsewhere. A failed request
-ends the look at a job; the queue brings the job back. Limits: JSON only, no watches (kopf has them).
+Where and as whom is `login`'s. A failed request ends the look at a job; the queue brings the job back. One that is
+refused as somebody unknown is sent once more, as who we are by then. Limits: JSON only, no watches (kopf has them).
 """
 
 import asyncio
@@ -10,18 +10,17 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import kopf
 
+from gopd_operator.shell.cluster.login import Login
 from gopd_operator.shell.cluster.metrics import REQUESTS
 from gopd_operator.shell.cluster.resources import Resource
 
 TIMEOUT_SECONDS = 15.0
 PAGE = 200
-TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 Body = dict[str, Any]
 
 
@@ -41,7 +40,7 @@ class ApiError(Exception):
 class Api:
     """The API server, with at most so many requests at the same time."""
 
-    def __init__(self, session: aiohttp.ClientSession, login: kopf.ConnectionInfo, at_once: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, login: Login, at_once: int) -> None:
         self._session, self._login = session, login
         self._places = asyncio.Semaphore(at_once)
 
@@ -100,10 +99,27 @@ class Api:
     async def _ask(
         self, method: str, path: str, body: Body | None = None, query: Mapping[str, str] | None = None
     ) -> Body:
-        headers = {"Accept": "application/json", **self._credentials()}
+        said_to_be = self._login.now()
+        try:
+            return await self._ask_as(said_to_be, method, path, body, query)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+            anew = await asyncio.to_thread(self._login.renewed, said_to_be)
+            return await self._ask_as(anew, method, path, body, query)
+
+    async def _ask_as(
+        self,
+        who: kopf.ConnectionInfo,
+        method: str,
+        path: str,
+        body: Body | None,
+        query: Mapping[str, str] | None,
+    ) -> Body:
+        headers = {"Accept": "application/json", **who.as_http_headers()}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
-        url = self._login.server.rstrip("/") + path
+        url = who.server.rstrip("/") + path
         try:
             async with (
                 self._places,
@@ -121,34 +137,29 @@ class Api:
         seconds = float(wait) if wait and wait.replace(".", "", 1).isdigit() else None
         raise ApiError(code, said.get("reason") or "", f"{method} {path}: {said.get('message') or code}", seconds)
 
-    def _credentials(self) -> dict[str, str]:
-        # In a pod the token is renewed on disk: it is read anew, the file is small and cached by the system.
-        if self._login.server == "https://kubernetes.default.svc" and TOKEN.exists():
-            return {"Authorization": f"Bearer {TOKEN.read_text(encoding='utf-8').strip()}"}
-        return self._login.as_http_headers()
-
 
 @asynccontextmanager
-async def connected(login: kopf.ConnectionInfo, at_once: int) -> AsyncIterator[Api]:
+async def connected(login: Login, at_once: int) -> AsyncIterator[Api]:
     """A client for the API server that `login` names."""
-    connector = aiohttp.TCPConnector(ssl=_tls(login), limit=at_once)
+    who = login.now()
+    connector = aiohttp.TCPConnector(ssl=_tls(who), limit=at_once)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=login.trust_env) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=who.trust_env) as session:
         yield Api(session, login, at_once)
 
 
-def _tls(login: kopf.ConnectionInfo) -> ssl.SSLContext | bool:
-    if login.server.startswith("http://"):
+def _tls(who: kopf.ConnectionInfo) -> ssl.SSLContext | bool:
+    if who.server.startswith("http://"):
         return True
-    if login.insecure:
+    if who.insecure:
         return False
-    data = login.ca_data
+    data = who.ca_data
     text = base64.b64decode(data).decode() if data else None
-    context = ssl.create_default_context(cafile=str(login.ca_path) if login.ca_path else None, cadata=text)
-    if login.certificate_path or login.certificate_data:
+    context = ssl.create_default_context(cafile=str(who.ca_path) if who.ca_path else None, cadata=text)
+    if who.certificate_path or who.certificate_data:
         with (
-            _file(login.certificate_path, login.certificate_data) as certificate,
-            _file(login.private_key_path, login.private_key_data) as key,
+            _file(who.certificate_path, who.certificate_data) as certificate,
+            _file(who.private_key_path, who.private_key_data) as key,
         ):
             context.load_cert_chain(certificate, key)
     return context

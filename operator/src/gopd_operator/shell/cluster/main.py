@@ -5,13 +5,13 @@ Exit codes: 0 ended on request, 1 something that it needs is not there, 2 wrong 
 
 import asyncio
 import logging
-import sys
 
 import click
 import kopf
 
 from gopd_operator.core.settings import OperatorSettings
 from gopd_operator.shell.cluster.api import connected
+from gopd_operator.shell.cluster.login import Login, NoLogin
 from gopd_operator.shell.cluster.operating import Operator
 from gopd_operator.shell.cluster.settings_file import read_settings
 from gopd_operator.shell.cluster.watching import handlers, kopf_settings
@@ -21,23 +21,11 @@ log = logging.getLogger("gopd.operator")
 LIBRARIES_SAY_LITTLE = ("aiohttp.access", "asyncio")
 
 
-def login(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
-    """Where the API server is and who we are; ends the program with code 1 when nothing says so."""
-    found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
-    if found is None:
-        click.echo("no service account and no kubeconfig was found; run in a pod, or set KUBECONFIG", err=True)
-        sys.exit(1)
-    if found.token or found.username or found.certificate_path or found.certificate_data:
-        return found
-    # The user of this kubeconfig has a program to ask (`exec`: the clouds' way): the official client runs it.
-    return kopf.login_via_client(logger=log, settings=settings) or found
-
-
 async def operate(settings: OperatorSettings) -> None:
     """Work until SIGTERM or SIGINT."""
     watching = kopf_settings()
-    connection = login(watching)
-    async with connected(connection, settings.requests_at_once) as api:
+    login = Login(watching)
+    async with connected(login, settings.requests_at_once) as api:
         operator = Operator(settings, api)
         async with served(operator, settings.port) as port:
             log.info("serving %s, port %d", ", ".join(settings.namespaces) or "all namespaces", port)
@@ -48,7 +36,7 @@ async def operate(settings: OperatorSettings) -> None:
             ]
             watch = asyncio.create_task(
                 kopf.operator(
-                    registry=handlers(operator, connection),
+                    registry=handlers(operator, login),
                     settings=watching,
                     standalone=True,
                     # kopf's own would ask for the name of the pod's user, which has none.
@@ -79,7 +67,10 @@ def main(path: str | None, log_format: str, verbose: bool) -> None:
     log.setLevel(logging.INFO)
     for name in LIBRARIES_SAY_LITTLE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    asyncio.run(operate(settings))
+    try:
+        asyncio.run(operate(settings))
+    except NoLogin as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

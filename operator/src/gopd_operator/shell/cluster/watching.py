@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 
 from gopd_operator.shell.cluster.api import PAGE
+from gopd_operator.shell.cluster.login import Login
 from gopd_operator.shell.cluster.operating import Operator
 from gopd_operator.shell.cluster.resources import WATCHED, Resource
 
@@ -17,13 +18,14 @@ IDLE_SECONDS = 0.2
 """kopf keeps a task with the last body of each object for so long after its last event: thousands at the start."""
 
 
-def handlers(operator: Operator, login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
+def handlers(operator: Operator, login: Login) -> kopf.OperatorRegistry:
     """kopf's registry: the login, and one doorway for the events of each watched kind."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     def _(**_: Any) -> kopf.ConnectionInfo:
-        return login
+        # Asked at the start, when what it was given has expired, and when the API server has refused it.
+        return login.renewed(login.now())
 
     for resource in WATCHED:
         group, _, version = resource.api.rpartition("/")
