@@ -144,6 +144,26 @@ def test_an_eval_job_waits_for_the_students_that_it_names() -> None:
     assert any(name.startswith("Job/") and "-ej-" in name for name in made(ready))
 
 
+def test_an_eval_job_whose_students_are_deleted_while_it_measures_them_fails() -> None:
+    look = eval_job()
+    names = [one.distillation_job.name for one in look.context.job.spec.subjects if one.distillation_job]  # type: ignore[union-attr]
+    found = {name: (FoundCheckpoint(10, f"/gopd/{name}/step-10", 0.5),) for name in names}
+    begun = decide(replace(look, found=found))
+    end = decide(replace(look, status=begun.status, unfinished={names[0]: "missing"}))
+    assert end.status.phase == "Failed"
+    failed = next(one for one in end.status.conditions if one.type == "Failed")
+    assert failed.reason == "NoCheckpoint"
+    assert f"{names[0]} (missing) was deleted" in failed.message
+
+
+def test_an_eval_job_that_waits_can_be_suspended() -> None:
+    look = eval_job()
+    job, life = look.context.job, look.context.job.spec.lifecycle.model_copy(update={"suspend": True})
+    job = job.model_copy(update={"spec": job.spec.model_copy(update={"lifecycle": life})})
+    waiting = decide(replace(look, context=replace(look.context, job=job), unfinished={"tiny": "Training"}))
+    assert waiting.status.phase == "Suspended"
+
+
 def test_an_eval_job_goes_through_all_its_parts() -> None:
     world = World(eval_job().context.job, SETTINGS)
     job = world.job

@@ -31,6 +31,7 @@ from gopd_operator.core.plan import Plan
 from gopd_operator.core.workflow import Observed, Surroundings, plan
 
 LOOK_AGAIN_SECONDS = 30.0
+MEASURE_ANEW = "delete this EvalJob and apply it again once they are there"
 
 
 def decide(look: Look) -> Decision:
@@ -162,8 +163,12 @@ def _compared(look: Look, accepted: Acceptance) -> Decision:
     status = accepted_status(look, accepted)
     if look.unfinished:
         names = ", ".join(f"{name} ({phase})" for name, phase in sorted(look.unfinished.items()))
+        if look.status.started:  # they had all ended then, and a job that has ended does not go on
+            words = f"subjects: DistillationJob {names} was deleted while its students were measured; {MEASURE_ANEW}"
+            return Decision(ended(look, status, "Failed", "NoCheckpoint", words))
         claim = Claim("EvaluationComplete", "False", "WaitingForStudents", f"waits for DistillationJob {names}")
-        update = {"phase": "Pending", "conditions": claimed(look, status.conditions, [claim])}
+        phase: Phase = "Suspended" if job.spec.lifecycle.suspend else "Pending"
+        update = {"phase": phase, "conditions": claimed(look, status.conditions, [claim])}
         return Decision(status.model_copy(update=update))
     try:
         made = plan(job, _surroundings(look), Observed(checkpoints=look.found))
@@ -177,5 +182,5 @@ def _compared(look: Look, accepted: Acceptance) -> Decision:
         return replace(decision, status=ended(look, found, "Failed", reason, words))
     if measured.done:
         return replace(decision, status=ended(look, found, "Succeeded", "Completed", "measured and compared"))
-    phase: Phase = "Suspended" if job.spec.lifecycle.suspend and not measured.running else "Evaluating"
+    phase = "Suspended" if job.spec.lifecycle.suspend and not measured.running else "Evaluating"
     return replace(decision, status=found.model_copy(update={"phase": phase}))
