@@ -22,6 +22,8 @@ WORKDIR ?= runs
 # Threads that wait for each other sleep: spinning ones make two threads on busy cores many times slower than one.
 export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(PYTHON) -m pytest
+# Each process takes whole files, and has an API server of its own. Trainings are timed: they run one at a time.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,10 +35,10 @@ demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the com
 test: test-unit test-api test-trainer ## run every tier of tests that this machine can run
 
 test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl nor Kubernetes (minutes)
-	$(PYTEST) tests $(SLOW:%=--ignore=%) $(ON_API_SERVER:%=--ignore=%) $(PYTEST_OPTIONS)
+	$(PYTEST) $(SIDE_BY_SIDE) tests $(SLOW:%=--ignore=%) $(ON_API_SERVER:%=--ignore=%) $(PYTEST_OPTIONS)
 
 test-api: .venv/dev.stamp ## run the tests on a real API server (minutes; needs Go once, to build it in a quarter of an hour)
-	$(PYTEST) $(or $(ON_API_SERVER),$(error tests/apiserver is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(or $(ON_API_SERVER),$(error tests/apiserver is missing: this checkout is incomplete)) $(PYTEST_OPTIONS)
 
 test-trainer: .venv/dev.stamp ## run the tests that train with verl on the CPU (minutes)
 	$(PYTEST) $(or $(SLOW),$(error tests/trainer is missing: this checkout is incomplete)) --ignore=$(ON_CLUSTER) $(PYTEST_OPTIONS)
