@@ -34,6 +34,7 @@ BEFORE_PODS = ("kubelet", "kube-scheduler", "kube-proxy", "kube-controller-manag
 """What would start pods again, or needs them no more, ends before them."""
 AFTER_PODS = ("containerd", "kube-apiserver", "etcd")
 SHIM = "containerd-shim-runc-v2"
+CLIENT = "ctr"
 ENDING_WITHIN = 30.0
 
 
@@ -66,8 +67,8 @@ def leave(place: Place) -> None:
 
 
 def end_containers(place: Place) -> None:
-    """Kill every process in the node's group, and the shims that containerd left with them."""
-    end(lambda: [*processes_of(groups()), *shims(place.socket)])
+    """Kill every process in the node's group, the shims that containerd left, and a killed start's requests."""
+    end(lambda: [*processes_of(groups()), *shims(place.socket), *named(CLIENT, place.socket)])
 
 
 def end(find: Callable[[], list[int]]) -> None:
@@ -103,7 +104,12 @@ def groups(name: str = GROUP) -> list[Path]:
 
 def shims(socket: Path) -> list[int]:
     """The shims of the containerd that listens there: they name its socket."""
-    return [pid for pid, name, words in _programs() if name == SHIM and str(socket) in words]
+    return named(SHIM, socket)
+
+
+def named(program: str, socket: Path) -> list[int]:
+    """Processes of a program that name the socket among their arguments."""
+    return [pid for pid, name, words in _programs() if name == program and str(socket) in words]
 
 
 def unnamed(place: Place) -> list[int]:
