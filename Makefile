@@ -32,7 +32,7 @@ demo: .venv/demo.stamp ## distil a real model here, evaluate it and show the com
 	TQDM_DISABLE=1 $(PYTHON) -m examples.quickstart_inputs --workdir $(WORKDIR)
 	.venv/bin/gopd run examples/quickstart.yaml --workdir $(WORKDIR)
 
-test: test-unit test-api test-trainer ## run every tier of tests that this machine can run
+test: test-unit test-api test-trainer ## run every tier of tests but the one on a whole Kubernetes (make e2e)
 
 test-unit: .venv/dev.stamp ## run the tests that start neither Ray nor verl nor Kubernetes (minutes)
 	$(PYTEST) $(SIDE_BY_SIDE) tests $(SLOW:%=--ignore=%) $(ON_API_SERVER:%=--ignore=%) $(PYTEST_OPTIONS)

@@ -7,6 +7,7 @@ import pytest
 from tests.cluster import binaries
 from tests.cluster.api import NAMESPACES
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fault_proxy import FaultProxy
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,13 @@ def control_plane() -> Iterator[ControlPlane]:
         pytest.skip(f"no API server on this machine: {error}")
     yield running
     running.stop()
+
+
+@pytest.fixture
+def proxy(control_plane: ControlPlane) -> Iterator[FaultProxy]:
+    """A way to the API server on which faults can happen."""
+    with FaultProxy(control_plane) as running:
+        yield running
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ SETTINGS = {"resyncSeconds": 10, "patience": {"imageSeconds": 60, "reportSeconds
 
 
 @pytest.fixture
-def proxy(control_plane: ControlPlane) -> Iterator[FaultProxy]:
-    with FaultProxy(control_plane) as running:
-        yield running
-
-
-@pytest.fixture
 def life(control_plane: ControlPlane, namespace: str) -> Iterator[Life]:
     with Life(control_plane, namespace).played() as playing:
         yield playing

@@ -1,7 +1,6 @@
 """The operator's token ends while it works: the watches and the requests go on with the one that was written since."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.cluster.fault_proxy import FaultProxy
 from tests.cluster.ray_autopilot import ray_autopilot
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-def proxy(control_plane: ControlPlane) -> Iterator[FaultProxy]:
-    with FaultProxy(control_plane) as running:
-        yield running
 
 
 def wait_until_refused(old: Api) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.api import CONFIG_MAPS, CUSTOM_KINDS, NAMESPACES, PODS, ApiError
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.node import leaving
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -79,6 +80,24 @@ def test_nothing_is_left_of_a_control_plane_whose_tests_were_killed(tmp_path: Pa
     assert left == []
     with ControlPlane(definitions=[]):
         assert not Path(folder).exists(), "the folder of a killed run is removed by the next"
+
+
+def test_what_a_killed_start_asked_of_containerd_is_found_and_ended(tmp_path: Path) -> None:
+    mine, others = tmp_path / "run" / "containerd.sock", tmp_path / "other.sock"
+    waits = ["-c", "import time; time.sleep(60)", "--address"]
+    asked = [
+        subprocess.Popen([program, *waits, str(socket)], executable=sys.executable)
+        for program, socket in ((leaving.CLIENT, mine), (leaving.SHIM, mine), (leaving.CLIENT, others))
+    ]
+    try:
+        assert sorted(leaving.attached(mine)) == sorted(one.pid for one in asked[:2])
+        leaving.end(lambda: [one for one in leaving.attached(mine) if _lives(str(one))])
+        assert [one.wait(10) for one in asked[:2]] == [-9, -9]
+        assert asked[2].poll() is None, "somebody else's"
+    finally:
+        for one in asked:
+            one.kill()
+            one.wait()
 
 
 def _lives(pid: str) -> bool:

@@ -5,7 +5,6 @@ One job of each state gets there with an operator; the others are copies of it. 
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,6 @@ STATES = ("Succeeded", "Failed", "Training", "Suspended", "Queued")
 STATE_OF = {state.lower(): state for state in STATES}
 RESYNC_SECONDS, READINGS, RESTARTS = 5, 4, 2
 """Ten minutes of an installation have two full readings (`resyncSeconds: 300`) and no restart."""
-
-
-@pytest.fixture
-def proxy(control_plane: ControlPlane) -> Iterator[FaultProxy]:
-    with FaultProxy(control_plane) as running:
-        yield running
 
 
 def bring(stage: Stage, name: str, state: str) -> None:

@@ -93,6 +93,23 @@ def test_a_pods_token_is_read_anew_before_it_ends(monkeypatch: pytest.MonkeyPatc
     assert login.now().token == "first"
     monkeypatch.setattr("gopd_operator.shell.cluster.login.datetime", Later)
     assert login.now().token == "second"
+    same = login.now()
+    assert same is login.now(), "read a moment ago"
+
+
+def test_a_pods_token_that_is_refused_and_still_the_same_is_not_taken_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def in_a_pod(**_: object) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="the only one")
+
+    monkeypatch.setattr(kopf, "login_with_service_account", in_a_pod)
+    login = Login(kopf.OperatorSettings())
+    refused = login.now()
+    assert login.renewed(refused) == refused, "kopf would ask again at once, for ever"
+    monkeypatch.setattr("gopd_operator.shell.cluster.login.datetime", Later)
+    later, before = login.now().expiration, refused.expiration
+    assert later is not None and before is not None and later > before, "it holds for longer, once it is old"
 
 
 class Later(datetime):

@@ -112,12 +112,12 @@ COMPUTE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "checkpoints.everySteps",
-        "makes {count} checkpoints that are evaluated, of which a job can have 200",
+        f"makes {{count}} checkpoints that are evaluated, of which a job can have {MEASURED_CHECKPOINTS}",
         "set {least} or more, or remove checkpoints from evaluation.at",
         breaks=too_many_measured,
         cel="!('checkpoints' in self.evaluation.at) || !has(self.optimization.steps) || "
         f"(self.optimization.steps - 1) / self.checkpoints.everySteps <= {MEASURED_CHECKPOINTS}",
-        general={"count": "too many", "least": "more steps"},
+        general={"count": "too many", "least": f"optimization.steps / {MEASURED_CHECKPOINTS}"},
     ),
     Rule(
         "optimization.microBatchSize",

@@ -67,8 +67,8 @@ def leave(place: Place) -> None:
 
 
 def end_containers(place: Place) -> None:
-    """Kill every process in the node's group, the shims that containerd left, and a killed start's requests."""
-    end(lambda: [*processes_of(groups()), *shims(place.socket), *named(CLIENT, place.socket)])
+    """Kill every process in the node's group, and who works with its containerd."""
+    end(lambda: [*processes_of(groups()), *attached(place.socket)])
 
 
 def end(find: Callable[[], list[int]]) -> None:
@@ -105,6 +105,11 @@ def groups(name: str = GROUP) -> list[Path]:
 def shims(socket: Path) -> list[int]:
     """The shims of the containerd that listens there: they name its socket."""
     return named(SHIM, socket)
+
+
+def attached(socket: Path) -> list[int]:
+    """Who works with the containerd that listens there: its shims, and the requests of a start that was killed."""
+    return [*shims(socket), *named(CLIENT, socket)]
 
 
 def named(program: str, socket: Path) -> list[int]:

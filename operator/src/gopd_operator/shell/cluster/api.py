@@ -106,6 +106,8 @@ class Api:
             if error.status != 401:
                 raise
             anew = await asyncio.to_thread(self._login.renewed, said_to_be)
+            if anew is said_to_be:
+                raise
             return await self._ask_as(anew, method, path, body, query)
 
     async def _ask_as(

@@ -47,12 +47,22 @@ class Login:
     def now(self) -> kopf.ConnectionInfo:
         """What holds now."""
         held = self._held
-        old = held.expiration is not None and held.expiration <= datetime.now(UTC)
-        return self.renewed(held) if old else held
+        return self.renewed(held) if is_old(held) else held
 
     def renewed(self, refused: kopf.ConnectionInfo) -> kopf.ConnectionInfo:
-        """What holds instead of what was refused: read anew, unless somebody has done that in the meantime."""
+        """What holds instead of what was refused: read anew, unless somebody has done that in the meantime.
+
+        The very same where nothing else is written down: kopf gives up on what was refused, and would try what looks
+        new again without a pause.
+        """
         with self._lock:
             if self._held is refused:
-                self._held = find(self._settings)
+                found = find(self._settings)
+                if is_old(refused) or replace(found, expiration=refused.expiration) != refused:
+                    self._held = found
             return self._held
+
+
+def is_old(held: kopf.ConnectionInfo) -> bool:
+    """Whether it is time to read it again."""
+    return held.expiration is not None and held.expiration <= datetime.now(UTC)

@@ -76,7 +76,7 @@ class Operator:
         """Do something with one object. Anybody may write one with our labels: it must not end the work on others."""
         try:
             act()
-        except Exception:
+        except Exception:  # whatever it is, it is one object's; it is logged whole and counted
             meta = body.get("metadata") or {}
             LOOK_ERRORS.labels("unforeseen").inc()
             log.exception("%s %s/%s is left out", body["kind"], meta.get("namespace"), meta.get("name"))

@@ -2,8 +2,8 @@
 
 Events of one job keep their order and carry the time at which they happened. While jobs wait for more urgent things,
 events wait, but not for ever, and not more of them than fit: the oldest give way. What waits to be told is not told
-twice. What is told and what is not is decided in `core.cluster.telling`; an event that cannot
-be written is logged and dropped.
+twice. What is told and what is not is decided in `core.cluster.telling`; an event that cannot be written is logged and
+dropped.
 """
 
 import asyncio
