@@ -1,20 +1,25 @@
 """Real trainings for tests: the command as people start it, its progress, and its whole tree of processes."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from gopd_api.requests import TrainRequest
 from gopd_trainer.shell import processes
 
 PATIENCE = 400
 """Seconds that a tiny training may take on a busy machine."""
+GONE_WITHIN = 30.0
+"""Seconds until a process that was killed has given its memory back."""
 
 
 class Training:
@@ -67,11 +72,23 @@ class Training:
         raise TimeoutError(f"not reached within {PATIENCE} s: {self.progress()}")
 
     def kill_everything(self) -> None:
-        """SIGKILL to the supervisor and to every process of the training, all at once."""
+        """SIGKILL to the supervisor and to every process of the training, all at once, then to what they still began.
+
+        Returns when they are gone: a large process takes a moment to end after its SIGKILL. Whether others came since
+        is for the caller to ask.
+        """
         tree = processes.marked(self.request.paths.scratch)
         self.process.kill()
-        for process in tree:
-            process.send_signal(signal.SIGKILL)
+        killed = killed_of(tree)
         self.process.communicate()
-        for process in processes.marked(self.request.paths.scratch):
+        psutil.wait_procs([*killed, *killed_of(processes.marked(self.request.paths.scratch))], timeout=GONE_WITHIN)
+
+
+def killed_of(tree: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Send SIGKILL to each of these that is there; those."""
+    killed = []
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
+            killed.append(process)
+    return killed
