@@ -46,9 +46,7 @@ def home(bare: ControlPlane) -> Iterator[str]:
     bare.api.merge(NAMESPACES, "", name, {"metadata": {"labels": RESTRICTED}})
     yield name
     bare.helm("uninstall", "gopd", "-n", name, check=False)
-    for definition in own_definitions(bare):
-        bare.api.delete(CUSTOM_KINDS, "", definition)
-    until(lambda: not own_definitions(bare), "the definitions are gone")
+    bare.remove(own_definitions(bare))
     bare.api.delete(NAMESPACES, "", name)
 
 
@@ -172,7 +170,7 @@ def test_a_missing_kuberay_is_said(bare: ControlPlane) -> None:
         shutil.rmtree(bare.folder / "discovery", ignore_errors=True)  # helm remembers a server's kinds for hours
         return "KubeRay is missing" in helm(bare, "default", "install", "--dry-run=server")
 
-    bare.api.delete(CUSTOM_KINDS, "", "rayjobs.ray.io")
+    bare.remove(["rayjobs.ray.io"])
     try:
         until(warned, "helm finds no RayJobs any more")
     finally:

@@ -159,6 +159,30 @@ class ControlPlane(Access):
         created = self.api.request("POST", CUSTOM_KINDS.path(), path.read_bytes(), media=media, timeout=READY_WITHIN)
         return str(created["metadata"]["name"])
 
+    def remove(self, names: Iterable[str]) -> None:
+        """Delete CRDs with everything of their kinds, and wait until they are gone.
+
+        The API server's finalizer can stop half-way, without a word, until its resync minutes later: its first list of
+        a kind that nobody asked for is refused (429), and when its second try meets a copy of the CRD that is older
+        than its own first try, it relies on an event that it ignores (crd_finalizer.go, `sync` and
+        `updateCustomResourceDefinition`, in apiextensions-apiserver 0.34). Any other change of the CRD wakes it.
+        """
+        for name in names:
+            self.api.delete(CUSTOM_KINDS, "", name)
+            wait_until(f"the removal of {name}", partial(self._removed, name), self.api_server)
+
+    def _removed(self, name: str) -> bool:
+        for _ in range(50):
+            if self.api.find(CUSTOM_KINDS, "", name) is None:
+                return True
+            time.sleep(0.1)
+        try:
+            self.api.merge(CUSTOM_KINDS, "", name, {"metadata": {"annotations": {"woken": str(time.monotonic())}}})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        return False
+
     def established(self, name: str) -> bool:
         """Whether a CRD is served."""
         conditions = self.api.get(CUSTOM_KINDS, "", name).get("status", {}).get("conditions") or []
