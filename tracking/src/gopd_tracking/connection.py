@@ -1,8 +1,8 @@
 """The MLflow client of a tracking address.
 
 Settles what MLflow leaves to chance: telemetry is off, its own retries (four minutes by default) are off where the
-environment does not say otherwise, processes that make one new sqlite database take turns, and artifacts of a sqlite
-database lie beside it instead of in `./mlruns`. Only MlflowClient is used: no active run, no global address.
+environment does not say otherwise, a new sqlite database is made by one process and whole, and its artifacts lie
+beside it instead of in `./mlruns`. Only MlflowClient is used: no active run, no global address.
 """
 
 from __future__ import annotations
@@ -55,7 +55,20 @@ def connect(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
     with taking_turns(uri):
+        if (file := sqlite_file(uri)) and not (file.exists() and file.stat().st_size):
+            _make(file)
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _make(file: Path) -> None:
+    """A new database, whole or not at all: where MLflow is killed between two tables it never opens the file again."""
+    from mlflow import MlflowClient
+
+    new = file.with_name(f".{file.name}.new")
+    for rest in (new, new.with_name(f"{new.name}-journal")):
+        rest.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{new}", registry_uri=f"sqlite:///{new}")
+    new.replace(file)
 
 
 def taking_turns(uri: str) -> AbstractContextManager[object]:
