@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.trainer.requests_for_tests import teacher, train_request
 
-from gopd_trainer.core.checkpoints import Found, Seal, fault, newest_whole, to_remove
+from gopd_trainer.core.checkpoints import Found, Seal, fault, to_remove, whole
 from gopd_trainer.core.identity import identity
 from gopd_trainer.core.metrics import step_metrics
 from gopd_trainer.core.routes import UnknownDomainError, route_of, routes
@@ -47,12 +47,11 @@ def found(step: int, seal: Seal | None, sizes: dict[str, int] | None = None) -> 
     return Found(step, f"/c/global_step_{step}", seal, sizes if sizes is not None else {"actor/model.pt": 100})
 
 
-def test_the_newest_whole_checkpoint_is_chosen_and_torn_ones_are_passed_over() -> None:
+def test_whole_checkpoints_are_listed_by_step_and_torn_ones_are_passed_over() -> None:
     ten = Seal(10, {"actor/model.pt": 100}, 1, "sha256:a")
     torn = [found(30, None), found(40, Seal(40, {"actor/model.pt": 100}, 1, "sha256:a"), {"actor/model.pt": 7})]
-    chosen = newest_whole([found(10, ten), found(20, WHOLE), *torn], 1, "sha256:a")
-    assert chosen is not None
-    assert chosen.step == 20
+    usable = whole([found(20, WHOLE), found(10, ten), *torn], 1, "sha256:a")
+    assert [one.step for one in usable] == [10, 20]
 
 
 @pytest.mark.parametrize(
@@ -70,10 +69,11 @@ def test_a_checkpoint_that_cannot_be_used_says_why(one: Found, reason: str) -> N
 
 
 @given(st.sets(st.integers(1, 200), min_size=1), st.integers(1, 5))
-def test_removal_keeps_the_newest_and_nothing_above_the_newest_whole(steps: set[int], keep: int) -> None:
+def test_removal_keeps_the_newest_and_what_may_be_written_at_this_moment(steps: set[int], keep: int) -> None:
     newest = sorted(steps)[len(steps) // 2]
     left = sorted(steps - set(to_remove(steps, keep, newest)))
-    assert left == sorted(step for step in steps if step <= newest)[-keep:]
+    assert [step for step in left if step <= newest] == sorted(step for step in steps if step <= newest)[-keep:]
+    assert [step for step in left if step > newest] == sorted(step for step in steps if step > newest)
 
 
 def test_what_is_learned_decides_the_identity_and_the_rest_does_not() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.trainer.running import Training
 from transformers import AutoModelForCausalLM
 
 from gopd_api.requests import JobIdentity, TrainLimits
-from gopd_trainer.shell import processes
+from gopd_trainer.shell import events, processes
 
 pytestmark = pytest.mark.timeout(900)
 STEPS = 7
@@ -80,9 +81,19 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(resumed: tuple[World
     report = training.report()
     assert before["step"] >= 5
     assert report["resumedFrom"] in (4, 6)
-    assert report["resumedFrom"] <= before["step"]
     assert (report["outcome"], report["step"]) == ("succeeded", STEPS)
     assert [one["step"] for one in report["checkpoints"]][-1] == STEPS
+
+
+def test_a_checkpoint_counts_only_once_the_metrics_of_its_step_are_written_down(
+    resumed: tuple[World, Training, dict[str, Any]],
+) -> None:
+    _, training, _ = resumed
+    written = events.Reader(Path(training.request.paths.scratch, events.NAME)).new()
+    order = [(one["kind"], one["step"]) for one in written if one["kind"] in ("step", "checkpoint")]
+    saved = [step for kind, step in order if kind == "checkpoint"]
+    assert saved[-2:] == [6, STEPS]
+    assert all(order.index(("step", step)) < order.index(("checkpoint", step)) for step in saved)
 
 
 def test_the_job_has_one_mlflow_run_with_one_point_a_step(resumed: tuple[World, Training, dict[str, Any]]) -> None:
@@ -184,10 +195,15 @@ def test_sigterm_saves_the_newest_step_and_the_same_command_goes_on(world: World
     saved = report["checkpoints"][-1]["step"]
     assert saved >= reached
     assert "goes on" in report["message"]
+    # As a supervisor leaves it that is killed before it exports what the training saved.
+    shutil.rmtree(report["checkpoints"][-1]["export"])
     again = world.training("stopped", 3, optimization={"steps": saved + 1}, every_steps=1000)
     code, output = again.finish()
     assert code == 0, output
-    assert again.report()["resumedFrom"] == saved
+    report = again.report()
+    assert report["resumedFrom"] == saved
+    assert [one["step"] for one in report["checkpoints"]] == [saved, saved + 1]
+    assert all(Path(one["export"], "model.safetensors").is_file() for one in report["checkpoints"])
 
 
 def test_a_disk_that_fills_up_is_told_and_the_same_command_goes_on_from_what_was_saved(world: World) -> None:

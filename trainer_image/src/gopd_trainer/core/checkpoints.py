@@ -50,15 +50,14 @@ def fault(found: Found, world_size: int, identity: str) -> str | None:
     return None
 
 
-def newest_whole(found: Iterable[Found], world_size: int, identity: str) -> Found | None:
-    """The checkpoint with the highest step that can be resumed from, or None to start from the student's start."""
-    usable = [one for one in found if fault(one, world_size, identity) is None]
-    return max(usable, key=lambda one: one.step, default=None)
+def whole(found: Iterable[Found], world_size: int, identity: str) -> list[Found]:
+    """The checkpoints that can be resumed from, by step."""
+    return sorted((one for one in found if fault(one, world_size, identity) is None), key=lambda one: one.step)
 
 
 def to_remove(steps: Iterable[int], keep: int, newest: int) -> list[int]:
-    """Steps whose checkpoints go once `newest` is whole: all but the `keep` newest, and any torn one above it."""
-    ordered = sorted(steps)
-    kept = {step for step in ordered if step <= newest}
-    survivors = set(sorted(kept)[-keep:])
-    return [step for step in ordered if step not in survivors]
+    """Steps whose checkpoints go once `newest` is exported: all up to it but the `keep` newest.
+
+    What lies above it is left alone: an export takes a while, and the training may be writing the next one.
+    """
+    return sorted(step for step in steps if step <= newest)[:-keep]

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from gopd_trainer.core.checkpoints import SEAL, Found, Seal
+from gopd_api.requests import TrainRequest
+from gopd_trainer.core.checkpoints import SEAL, Found, Seal, whole
+from gopd_trainer.core.identity import identity
 
 PREFIX = "global_step_"
 EXPORTED = Path("actor") / "huggingface"
@@ -29,14 +31,20 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def seal(folder: Path, step: int, world_size: int, identity: str) -> None:
-    """Declare the checkpoint in `folder` whole: flush every file, then write down their sizes."""
+def flush(folder: Path) -> dict[str, int]:
+    """Have every file of the checkpoint in `folder` on the disk; their sizes by path."""
     sizes: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != SEAL:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             sizes[str(path.relative_to(folder))] = path.stat().st_size
+    return sizes
+
+
+def seal(folder: Path, step: int, world_size: int, identity: str) -> None:
+    """Declare the checkpoint in `folder` whole: flush every file, then write down their sizes."""
+    sizes = flush(folder)
     write_atomically(folder / SEAL, json.dumps(asdict(Seal(step, sizes, world_size, identity)), indent=1))
 
 
@@ -51,6 +59,12 @@ def list_checkpoints(root: Path) -> list[Found]:
     return found
 
 
+def whole_checkpoints(request: TrainRequest) -> list[Found]:
+    """The checkpoints of a training on disk that it can go on from, by step."""
+    world = request.pools.trainer_gpus_per_node * request.pools.trainer_nodes
+    return whole(list_checkpoints(Path(request.paths.checkpoints)), world, identity(request))
+
+
 def _read_seal(path: Path) -> Seal | None:
     try:
         return Seal(**json.loads(path.read_text(encoding="utf-8")))
@@ -59,10 +73,15 @@ def _read_seal(path: Path) -> Seal | None:
         return None
 
 
+def unseal(folder: Path) -> None:
+    """Declare that what is in `folder`, if anything, is not to be gone on from: it is about to change."""
+    (folder / SEAL).unlink(missing_ok=True)
+
+
 def remove(root: Path, step: int) -> None:
     """Remove a checkpoint; its seal first, so that a half removed one is not taken for whole."""
     folder = root / f"{PREFIX}{step}"
-    (folder / SEAL).unlink(missing_ok=True)
+    unseal(folder)
     shutil.rmtree(folder)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from gopd_api.requests import TrainRequest
 from gopd_trainer.core import errors
-from gopd_trainer.core.checkpoints import newest_whole
 from gopd_trainer.core.identity import identity
 from gopd_trainer.core.options import on_ray_cluster, options
 from gopd_trainer.shell import checkpoint_files, events
@@ -68,9 +67,8 @@ def train(request: TrainRequest, record: Path, worker: str | None) -> int:
 
     folders = inputs.model_folders(request)
     rows = inputs.convert_data(request, inputs.check_tokenizers(request, folders))
-    world = request.pools.trainer_gpus_per_node * request.pools.trainer_nodes
-    found = checkpoint_files.list_checkpoints(Path(request.paths.checkpoints))
-    resume = newest_whole(found, world, identity(request))
+    usable = checkpoint_files.whole_checkpoints(request)
+    resume = usable[-1] if usable else None
     events.write(record, "inputs", prompts=rows, resume_from=resume.path if resume else None)
     chosen = options(request, resume.path if resume else None, folders) | {"gopd.identity": identity(request)}
     if ray_cluster():

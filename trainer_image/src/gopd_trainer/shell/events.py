@@ -6,6 +6,7 @@ line for later.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,12 @@ def write(file_path: Path, kind: str, /, **fields: Any) -> None:
     line = json.dumps({"kind": kind, "time": time.time(), **fields}, default=float)
     with file_path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
+
+
+def flush(file_path: Path) -> None:
+    """Have the events that were written on the disk."""
+    with file_path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @dataclass

@@ -20,7 +20,7 @@ from gopd_api.reports import Progress, SavedCheckpoint, TrainReport
 from gopd_api.requests import TrainRequest
 from gopd_tracking import Tracker
 from gopd_trainer.core.checkpoints import to_remove
-from gopd_trainer.shell import checkpoint_files, events, processes
+from gopd_trainer.shell import checkpoint_files, events, leftovers, processes
 from gopd_trainer.shell.config_map import Access, ConfigMap
 from gopd_trainer.shell.driver import explained
 from gopd_trainer.shell.publisher import Publisher
@@ -82,11 +82,14 @@ class Supervisor:
 
     def _train(self) -> int | None:
         """Start the training and see it to its end; its exit code, None when it had to be killed."""
-        self._prepare()
+        before = self._prepare()
         self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, Path(self.request.paths.spool))
         self.tracker.params(parameters(self.request))
         self.tracker.tags(tags(self.request, self.digest))
         self.tracker.artifact("train-request.json", self.request.to_json())
+        for event in before.untold_steps:
+            self.tracker.metrics(event["step"], event["metrics"])
+        self.record.unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         process = processes.start(self.command, driver_variables(self.request), self.log)
@@ -103,15 +106,13 @@ class Supervisor:
         say("stopped (Superseded): a newer attempt of this training has begun")
         return EXIT["stopped"]
 
-    def _prepare(self) -> None:
-        paths = self.request.paths
-        for folder in (paths.scratch, paths.checkpoints, paths.exports):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        # Left over from an attempt whose whole tree was killed: they hold memory and ports.
-        processes.end(self.request.paths.scratch)
-        for name in (events.NAME, events.FAILURES, "stop"):
-            (self.scratch / name).unlink(missing_ok=True)
+    def _prepare(self) -> leftovers.Leftovers:
+        """Clear up after the attempt before, and take over what it told."""
+        leftovers.clear(self.request.paths)
+        before = leftovers.read(self.request.paths, say)
+        self.progress = self.progress.model_copy(update={"checkpoints": before.checkpoints})
         self._write_progress()
+        return before
 
     def _asked_to_stop(self, number: int, _: Any) -> None:
         self.signals += 1
@@ -124,7 +125,7 @@ class Supervisor:
     def _ask_to_save(self) -> None:
         """Have the training save and end; where it cannot be asked it is ended with what is saved."""
         try:
-            (self.scratch / "stop").touch()
+            (self.scratch / leftovers.STOP).touch()
         except OSError as error:
             say(f"the training cannot be asked to save ({error}): ending")
             self.kill_asked = True
@@ -163,6 +164,7 @@ class Supervisor:
         if kind == "resumed":
             self._update(phase="training", step=event["step"], resumed_from=event["step"], total_steps=event["total"])
             say(f"training from step {event['step']} to {event['total']}")
+            self._untold_checkpoints(event["step"])
         elif kind == "step":
             self._step(event)
         elif kind == "saving":
@@ -176,6 +178,9 @@ class Supervisor:
 
     def _step(self, event: dict[str, Any]) -> None:
         metrics = event["metrics"]
+        self.tracker.metrics(
+            event["step"], metrics
+        )  # before the progress, from which the next attempt sees what is told
         before, seconds = self.progress.seconds_per_step, metrics.get("perf/seconds_step", 0.0)
         self._update(
             phase="training",
@@ -184,10 +189,16 @@ class Supervisor:
             metrics=metrics,
             seconds_per_step=seconds if before is None else 0.7 * before + 0.3 * seconds,
         )
-        self.tracker.metrics(event["step"], metrics)
         shown = {"KL to teacher": "kl/teacher", "loss": "train/loss", "s": "perf/seconds_step"}
         words = [f"{name} {metrics[key]:.4g}" for name, key in shown.items() if key in metrics]
         say(f"step {event['step']}/{event['total']}: {', '.join(words)}")
+
+    def _untold_checkpoints(self, newest: int) -> None:
+        """Export what was sealed up to the step that training goes on from and whose supervisor died before it did."""
+        told = {one.step for one in self.progress.checkpoints}
+        for found in checkpoint_files.whole_checkpoints(self.request) if newest else []:
+            if found.step <= newest and found.step not in told:
+                self._checkpoint(found.step, Path(found.path))
 
     def _checkpoint(self, step: int, folder: Path) -> None:
         target = Path(self.request.paths.exports) / f"step-{step}"
@@ -200,8 +211,8 @@ class Supervisor:
         saved = SavedCheckpoint(step=step, path=str(folder), export=str(target), digest=digest)
         kept = [one for one in self.progress.checkpoints if one.step != step]
         kept = [one.model_copy(update={"path": ""}) if one.step in removed else one for one in kept]
-        self._update(phase="training", checkpoints=sorted([*kept, saved], key=lambda one: one.step))
         self.tracker.checkpoint(step, folder, target, digest, {})
+        self._update(phase="training", checkpoints=sorted([*kept, saved], key=lambda one: one.step))
         say(f"checkpoint of step {step}: {target}")
 
     def _update(self, **changes: Any) -> None:

@@ -20,9 +20,8 @@ from gopd_trainer.core.errors import TooManyFailedSamples
 from gopd_trainer.core.metrics import rollout_metrics, step_metrics, timing_metrics
 from gopd_trainer.core.options import TRAINER_MODE
 from gopd_trainer.shell import checkpoint_files, events
+from gopd_trainer.shell.leftovers import STOP
 
-STOP = "stop"
-"""File in the scratch folder that asks the training to save and end."""
 POLL_SECONDS = 0.05
 ROLLOUT_EVENT_SECONDS = 5.0
 """Least time between two signs of life while answers are drawn."""
@@ -90,6 +89,7 @@ class GopdTrainer(PPOTrainerSync):
         self.events = self.scratch / events.NAME
         self.teachers = list(config.distillation.distillation_loss.teachers)
         self.saved_step = -1
+        self.sealed = True
         self.data_state: Any = None
         self.total_training_steps = 0
         super().__init__(config)
@@ -134,6 +134,7 @@ class GopdTrainer(PPOTrainerSync):
         if self.global_steps > 0 and self.saved_step != self.global_steps:
             self._save_checkpoint()
             torch.save(self.data_state, self._checkpoint_folder() / "data.pt")
+            self._seal_checkpoint()
         self.global_steps += 1
 
     def _compute_old_log_prob(self, batch: Any, metrics: dict[str, Any]) -> Any:
@@ -158,10 +159,19 @@ class GopdTrainer(PPOTrainerSync):
 
     def _save_checkpoint(self) -> None:
         events.write(self.events, "saving", step=self.global_steps)
+        checkpoint_files.unseal(self._checkpoint_folder())
         super()._save_checkpoint()
+        checkpoint_files.flush(self._checkpoint_folder())
+        self.saved_step, self.sealed = self.global_steps, False
+
+    def _seal_checkpoint(self) -> None:
+        """Declare what was saved whole. The metrics of its step are written down before: no later attempt has them."""
+        if self.sealed:
+            return
+        events.flush(self.events)
         world = self.config.trainer.n_gpus_per_node * self.config.trainer.nnodes
         checkpoint_files.seal(self._checkpoint_folder(), self.global_steps, world, self.config.gopd.identity)
-        self.saved_step = self.global_steps
+        self.sealed = True
         events.write(self.events, "checkpoint", step=self.global_steps, path=str(self._checkpoint_folder()))
 
     def _compute_metrics(
@@ -178,6 +188,7 @@ class GopdTrainer(PPOTrainerSync):
         events.write(
             self.events, "step", step=global_steps, total=self._planned_steps(), metrics=found, pid=os.getpid()
         )
+        self._seal_checkpoint()
 
     def _planned_steps(self) -> int:
         return int(self.config.actor_rollout_ref.actor.optim.total_training_steps)
