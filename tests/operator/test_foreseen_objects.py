@@ -139,6 +139,17 @@ def test_no_pod_that_measures_holds_its_node_for_longer_than_the_installation_al
     assert {pod["activeDeadlineSeconds"] for pod in measuring} == {7200}
 
 
+def test_every_pod_that_draws_is_told_how_long_it_may_be_silent() -> None:
+    settings = OperatorSettings.model_validate({"patience": {"drawingSeconds": 77}})
+    made = foreseen(Context(tiny_job(**EVERYTHING), settings), prompts=64).objects
+    held = [one for pod in pods(made) for one in [*pod["containers"], *pod.get("initContainers", [])]]
+    commands = [one["command"] + one.get("args", []) for one in held if "gopd_eval" in one.get("command", [])]
+    drawing = [command for command in commands if "generate" in command]
+    assert {one["name"] for one in held if one.get("command") in drawing} == {"generate", "gather"}
+    assert all(command[command.index("--stall-after") + 1] == "77" for command in drawing)
+    assert not [command for command in commands if command not in drawing and "--stall-after" in command]
+
+
 def test_every_pod_asks_for_something_and_a_patch_goes_first() -> None:
     patches = [{"name": "head", "memory": "96Gi"}, {"name": "evaluation", "cpu": "3"}]
     compute = {"accelerator": "gpu", "nodes": 2, "gpusPerNode": 4}

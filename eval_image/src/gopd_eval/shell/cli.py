@@ -1,13 +1,16 @@
 """`python -m gopd_eval generate|grade|compare --request FILE`: the commands, their exit codes and their last words.
 
 0 succeeded; 1 failed, with one sentence on standard error; 2 the request cannot be read or has an unknown version; 3
-stopped on request, and the same command goes on; 4 failed by what may pass, such as a hub that is away. With
-`--summary` the end is written there too, whatever it is. It decides nothing about evaluation.
+stopped on request, and the same command goes on; 4 failed by what may pass, such as a hub that is away or an engine
+that hangs. With `--summary` the end is written there too, whatever it is. It decides nothing about evaluation.
 """
 
+import faulthandler
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,10 @@ from gopd_eval.shell.data_cli import data
 from gopd_eval.shell.file_grading import grade_file
 from gopd_eval.shell.files import write_atomically
 from gopd_eval.shell.progress import Watch
+from gopd_eval.shell.stalls import StallGuard
 
 FAILED, UNREADABLE, STOPPED, PASSING = 1, 2, 3, 4
+STALL_SECONDS = 3600
 NOTE_LENGTH = 4000
 Work = Callable[[EvalRequest, Watch, int | None], Any]
 
@@ -36,13 +41,25 @@ def main() -> None:
 def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Work]) -> None:
     """Add a command; `load` imports its work late, so that no command pays for another's libraries."""
 
-    def run(path: Path, summary_file: Path | None, subject: int | None = None) -> None:
+    def run(path: Path, summary_file: Path | None, subject: int | None = None, stall_after: int = 0) -> None:
         request = _read_request(path, summary_file)
         watch = Watch(Path(request.paths.progress), request.digest())
         watch.listen()
         code = FAILED
+
+        def stalled(seconds: float) -> None:
+            faulthandler.dump_traceback()
+            error = _stall(seconds)
+            _record_failure(request, watch, name, str(error), error.reason, reports_failure)
+            summary.ended(summary_file, request.digest(), "failed", error.reason, str(error))
+            os._exit(PASSING)  # whatever hangs would hang an orderly end, too
+
+        guard: AbstractContextManager[object] = (
+            StallGuard(watch, stall_after, stalled) if stall_after else nullcontext()
+        )
         try:
-            result = load()(request, watch, subject)
+            with guard:
+                result = load()(request, watch, subject)
             summary.succeeded(summary_file, request, result)
             return
         except StoppedError as stop:
@@ -62,6 +79,14 @@ def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Wor
 
     if name == "generate":
         run = click.option("--subject", type=int, metavar="N", help="Only the subject of this index, from 0.")(run)
+        run = click.option(
+            "--stall-after",
+            type=click.IntRange(min=1),
+            default=STALL_SECONDS,
+            show_default=True,
+            metavar="SECONDS",
+            help="End when there was no sign of life for so long; four times as long while models are loaded.",
+        )(run)
     run = click.option(
         "--summary", "summary_file", type=click.Path(path_type=Path), help="Write the ending there too, in 4096 bytes."
     )(run)
@@ -87,6 +112,12 @@ def _read_request(path: Path, summary_file: Path | None) -> EvalRequest:
     click.echo(message, err=True)
     summary.ended(summary_file, summary.digest_of_text(text), "failed", "InvalidRequest", message)
     sys.exit(UNREADABLE)
+
+
+def _stall(seconds: float) -> EvaluationError:
+    fault = f"no sign of life for {seconds:.0f} s"
+    remedy = "the lines above say where each thread stood; where the machine is only slow, set a smaller one"
+    return EvaluationError("sampling.batchSize", fault, remedy, "Stalled", passing=True)
 
 
 def _unforeseen(error: Exception) -> tuple[str, str]:

@@ -26,7 +26,9 @@ class Watch:
         self._path, self._digest = path, request_digest
         self._stopped_by: str | None = None
         self._written = 0.0
-        self._phase: Phase = "loading"
+        self.phase: Phase = "loading"
+        self.signs = 0
+        """Signs of life so far."""
         self._subject: str | None = None
         self._task: str | None = None
         self._done = self._total = self._done_before = 0
@@ -44,7 +46,7 @@ class Watch:
         self, phase: Phase, subject: str | None = None, task: str | None = None, total: int = 0, done: int = 0
     ) -> None:
         """Enter a part of the work; written at once."""
-        self._phase, self._subject, self._task = phase, subject, task
+        self.phase, self._subject, self._task = phase, subject, task
         self._done, self._total = done, total
         self._began, self._done_before = time.monotonic(), done
         self.beat(force=True)
@@ -56,12 +58,13 @@ class Watch:
 
     def beat(self, force: bool = False) -> None:
         """A sign of life. Raises StoppedError when the process was asked to stop."""
+        self.signs += 1
         now = time.monotonic()
         if force or now - self._written >= WRITE_SECONDS:
             self._written = now
             progress = EvalProgress(
                 request_digest=self._digest,
-                phase=self._phase,
+                phase=self.phase,
                 subject=self._subject,
                 task=self._task,
                 done=self._done,

@@ -41,6 +41,10 @@ class Patience(Model):
     """A training that runs without any sign of life yet is a stall after so long."""
     stall_seconds: Seconds = 60
     """A training ends by itself when it stalls; one that could not is ended from outside so long after that."""
+    drawing_seconds: Seconds = 3600
+    """A pod that draws answers ends itself after so long without a sign of life; loading models, after four times that.
+
+    Like one that reaches the deadline below, it is tried again twice."""
     evaluation_seconds: Deadline = 86400
     """A pod that inspects, draws, grades or compares is ended when it has had its node for so long."""
 

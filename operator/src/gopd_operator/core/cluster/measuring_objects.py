@@ -96,7 +96,9 @@ def _pod(context: Context, request: EvalRequest, part: Part, config: str) -> Man
 
 
 def _program(context: Context, part: str) -> list[str]:
-    return ["python", "-m", "gopd_eval", part, "--request", _request_path(context), "--summary", TERMINATION]
+    program = ["python", "-m", "gopd_eval", part, "--request", _request_path(context), "--summary", TERMINATION]
+    silence = ["--stall-after", str(context.settings.patience.drawing_seconds)]
+    return [*program, *silence] if part == "generate" else program
 
 
 def _request_path(context: Context) -> str:
