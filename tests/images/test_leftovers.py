@@ -144,6 +144,18 @@ def test_what_was_told_stays_told_and_torn_checkpoints_go(tmp_path: Path) -> Non
     assert [one.step for one in report.checkpoints] == [2, 3]
 
 
+def test_a_step_that_is_trained_again_replaces_its_export(tmp_path: Path) -> None:
+    request = train_request(tmp_path)
+    stale = Path(request.paths.exports) / "step-2"
+    stale.mkdir(parents=True)
+    (stale / "model.safetensors").write_bytes(b"weights of another training")
+    folder = Played(request).save(2)
+    report = goes_on(request, 0, f"events.write(record, 'checkpoint', step=2, path={str(folder)!r})")
+    assert (stale / "model.safetensors").read_bytes() == b"weights of step 2"
+    assert report.checkpoints[0].digest == checkpoint_files.digest(stale)
+    assert [path.name for path in stale.parent.iterdir()] == ["step-2"]
+
+
 def test_leftovers_that_cannot_be_read_are_told_and_do_not_end_the_next_attempt(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

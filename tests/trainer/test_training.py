@@ -17,7 +17,7 @@ from tests.trainer.running import Training
 from transformers import AutoModelForCausalLM
 
 from gopd_api.requests import JobIdentity, TrainLimits
-from gopd_trainer.shell import events, processes
+from gopd_trainer.shell import checkpoint_files, events, processes
 
 pytestmark = pytest.mark.timeout(900)
 STEPS = 7
@@ -197,11 +197,18 @@ def test_sigterm_saves_the_newest_step_and_the_same_command_goes_on(world: World
     assert "goes on" in report["message"]
     # As a supervisor leaves it that is killed before it exports what the training saved.
     shutil.rmtree(report["checkpoints"][-1]["export"])
+    # As a training on other machines leaves it, from whose checkpoints this one cannot go on.
+    stale = Path(first.request.paths.checkpoints, f"global_step_{saved + 1}")
+    stale.mkdir()
+    (stale / "of-another.pt").write_bytes(b"1")
+    checkpoint_files.seal(stale, saved + 1, 2, "sha256:another")
     again = world.training("stopped", 3, optimization={"steps": saved + 1}, every_steps=1000)
     code, output = again.finish()
     assert code == 0, output
     report = again.report()
     assert report["resumedFrom"] == saved
+    assert stale.is_dir()
+    assert not (stale / "of-another.pt").exists()
     assert [one["step"] for one in report["checkpoints"]] == [saved, saved + 1]
     assert all(Path(one["export"], "model.safetensors").is_file() for one in report["checkpoints"])
 

@@ -73,15 +73,10 @@ def _read_seal(path: Path) -> Seal | None:
         return None
 
 
-def unseal(folder: Path) -> None:
-    """Declare that what is in `folder`, if anything, is not to be gone on from: it is about to change."""
-    (folder / SEAL).unlink(missing_ok=True)
-
-
 def remove(root: Path, step: int) -> None:
     """Remove a checkpoint; its seal first, so that a half removed one is not taken for whole."""
     folder = root / f"{PREFIX}{step}"
-    unseal(folder)
+    (folder / SEAL).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 
@@ -99,6 +94,15 @@ def export(checkpoint: Path, target: Path, dtype: str) -> str:
         _set_dtype(partial / "config.json", dtype)
         partial.rename(target)
     return digest(target)
+
+
+def withdraw(target: Path) -> None:
+    """Take an export away, if there is one; one that is half removed is never at its name."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+        shutil.rmtree(old)
 
 
 def _link_or_copy(source: str, target: str) -> None:

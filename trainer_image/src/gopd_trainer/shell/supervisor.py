@@ -170,7 +170,7 @@ class Supervisor:
         elif kind == "saving":
             self._update(phase="saving")
         elif kind == "checkpoint":
-            self._checkpoint(event["step"], Path(event["path"]))
+            self._checkpoint(event["step"], Path(event["path"]), new=True)
         elif kind == "failed":
             self.failure = (event["reason"], event["message"])
         else:
@@ -198,10 +198,12 @@ class Supervisor:
         told = {one.step for one in self.progress.checkpoints}
         for found in checkpoint_files.whole_checkpoints(self.request) if newest else []:
             if found.step <= newest and found.step not in told:
-                self._checkpoint(found.step, Path(found.path))
+                self._checkpoint(found.step, Path(found.path), new=False)
 
-    def _checkpoint(self, step: int, folder: Path) -> None:
+    def _checkpoint(self, step: int, folder: Path, *, new: bool) -> None:
         target = Path(self.request.paths.exports) / f"step-{step}"
+        if new:  # an export that is there is of a training that this one did not go on from
+            checkpoint_files.withdraw(target)
         digest = checkpoint_files.export(folder, target, self.request.student.master_dtype)
         root = Path(self.request.paths.checkpoints)
         listed = [found.step for found in checkpoint_files.list_checkpoints(root)]

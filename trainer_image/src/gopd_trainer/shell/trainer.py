@@ -159,9 +159,11 @@ class GopdTrainer(PPOTrainerSync):
 
     def _save_checkpoint(self) -> None:
         events.write(self.events, "saving", step=self.global_steps)
-        checkpoint_files.unseal(self._checkpoint_folder())
+        folder = self._checkpoint_folder()
+        if folder.exists():  # of a training that this one does not go on from; exports are links to its files
+            checkpoint_files.remove(folder.parent, self.global_steps)
         super()._save_checkpoint()
-        checkpoint_files.flush(self._checkpoint_folder())
+        checkpoint_files.flush(folder)
         self.saved_step, self.sealed = self.global_steps, False
 
     def _seal_checkpoint(self) -> None:
