@@ -11,8 +11,9 @@ import pytest
 
 from gopd_api.endings import Ending
 from gopd_api.reports import EvalReport
+from gopd_eval.shell import stalls
 from gopd_eval.shell.progress import Watch
-from gopd_eval.shell.stalls import LOADING_FACTOR, StallGuard
+from gopd_eval.shell.stalls import StallGuard
 
 from .conftest import RequestMaker, Run
 
@@ -29,6 +30,9 @@ def hang_after_two(self, draws, beat):
 TransformersEngine.generate = hang_after_two
 main()
 """
+
+ENDED = 7
+"""Exit code of a process that the guard has ended."""
 
 
 def test_an_engine_that_hangs_ends_the_command_and_the_next_one_goes_on(
@@ -61,41 +65,60 @@ def watch(tmp_path: Path) -> Watch:
     return Watch(tmp_path / "progress.json", "sha256:" + "0" * 64)
 
 
-def guarded(watch: Watch, seconds: float, pause: float, *, loading: bool = False, patience: float = 0.6) -> list[float]:
-    """What is called a stall while there is a sign of life after each pause."""
-    told: list[float] = []
-    end = time.monotonic() + seconds
-    with StallGuard(watch, patience, told.append):
-        watch.at("loading" if loading else "generating")
-        while time.monotonic() < end:
-            time.sleep(pause)
-            watch.beat()
-    return told
+def begin(watch: Watch, seconds: float, pause: float, *, loading: bool = False, patience: float = 0.6) -> int:
+    """Start a process that gives a sign of life after each pause."""
+    child = os.fork()
+    if child == 0:
+        with StallGuard(watch, patience, lambda _: None, ENDED):
+            watch.at("loading" if loading else "generating")
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                time.sleep(pause)
+                watch.beat()
+        os._exit(0)
+    return child
 
 
-def test_silence_is_a_stall_and_is_told_once(watch: Watch) -> None:
-    (seconds,) = guarded(watch, 2, 2)
-    assert seconds > 0.6
+def code_of(child: int) -> int:
+    """The exit code of the process: ENDED after a stall."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_work_that_takes_longer_than_the_patience_is_none_as_long_as_it_gives_signs(watch: Watch) -> None:
-    assert guarded(watch, 4, 0.05, patience=2.0) == []
+def test_silence_ends_the_process(watch: Watch) -> None:
+    assert code_of(begin(watch, 20, 20)) == ENDED
+
+
+def test_last_words_that_hang_or_fail_do_not_keep_it_alive(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalls, "LAST_WORDS_SECONDS", 0.5)
+
+    def fail(_: float) -> None:
+        raise BrokenPipeError
+
+    for last_words in (lambda _: time.sleep(600), fail):
+        child = os.fork()
+        if child == 0:
+            with StallGuard(watch, 0.6, last_words, ENDED):
+                watch.at("generating")
+                time.sleep(20)
+            os._exit(0)
+        assert code_of(child) == ENDED
+
+
+def test_work_that_takes_longer_than_the_patience_goes_on_as_long_as_it_gives_signs(watch: Watch) -> None:
+    assert code_of(begin(watch, 4, 0.05, patience=2.0)) == 0
 
 
 def test_loading_takes_longer_than_a_step(watch: Watch) -> None:
-    assert guarded(watch, 1.8, 1.8, loading=True) == []
-    longer = 0.6 * LOADING_FACTOR + 1.5
-    assert len(guarded(watch, longer, longer, loading=True)) == 1
+    assert code_of(begin(watch, 1.8, 1.8, loading=True)) == 0
+    assert code_of(begin(watch, 20, 20, loading=True)) == ENDED
 
 
 def test_a_process_that_was_suspended_was_not_silent_meanwhile(watch: Watch, tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        os._exit(len(guarded(watch, 3, 3.2, patience=2.0)))
+    child = begin(watch, 3, 3.2, patience=2.0)
     while not (tmp_path / "progress.json").exists():
         time.sleep(0.01)
     time.sleep(0.7)  # the guard has looked once
     os.kill(child, signal.SIGSTOP)
     time.sleep(2.2)
     os.kill(child, signal.SIGCONT)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert code_of(child) == 0

@@ -5,6 +5,7 @@ its steps and checkpoints where the supervisor cannot read them any more.
 """
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.trainer.requests_for_tests import train_request
 
 from gopd_api.reports import Progress, TrainReport
 from gopd_api.requests import TrainRequest
+from gopd_trainer.core.checkpoints import SEAL
 from gopd_trainer.core.identity import identity
 from gopd_trainer.shell import checkpoint_files, events, processes, supervisor
 
@@ -118,11 +120,11 @@ def goes_on(request: TrainRequest, step: int, *then: str) -> TrainReport:
 def test_steps_that_a_dead_supervisor_did_not_tell_are_told(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     with killed(train_request(tmp_path, tracking_uri=uri)) as played:
-        goes_on(played.request, 3, "events.write(record, 'step', step=4, total=9, metrics={'kl/teacher': 0.25})")
+        goes_on(played.request, 3, "events.write(record, 'step', step=4, total=9, metrics={'kl/teacher': 0.7})")
     client = MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     points = client.get_metric_history(run.info.run_id, "kl/teacher")
-    assert sorted((point.step, point.value) for point in points) == [(1, 1), (2, 1 / 2), (3, 1 / 3), (4, 1 / 4)]
+    assert sorted((point.step, point.value) for point in points) == [(1, 1), (2, 1 / 2), (3, 1 / 3), (4, 0.7)]
 
 
 def test_checkpoints_that_a_dead_supervisor_did_not_export_are_exported(tmp_path: Path) -> None:
@@ -142,6 +144,25 @@ def test_what_was_told_stays_told_and_torn_checkpoints_go(tmp_path: Path) -> Non
         checkpoint_files.remove(Path(played.request.paths.checkpoints), 2)
         report = goes_on(played.request, 3)
     assert [one.step for one in report.checkpoints] == [2, 3]
+
+
+def test_a_seal_that_cannot_be_read_is_no_reason_to_remove_a_checkpoint(tmp_path: Path) -> None:
+    with killed(train_request(tmp_path)) as played:
+        sealed = Path(played.request.paths.checkpoints) / "global_step_3" / SEAL
+        sealed.write_text("{")
+        goes_on(played.request, 2)
+    assert sealed.is_file()
+
+
+def test_checkpoints_after_the_one_that_training_goes_on_from_are_told_no_more(tmp_path: Path) -> None:
+    with killed(train_request(tmp_path)) as played:
+        assert [one.step for one in goes_on(played.request, 3).checkpoints] == [2, 3]
+        assert [one.step for one in goes_on(played.request, 2).checkpoints] == [2]
+        (half := Path(played.request.paths.exports) / ".step-2.partial").mkdir()
+        shutil.rmtree(Path(played.request.paths.checkpoints))
+        report = goes_on(played.request, 2)
+    assert [(one.step, one.path) for one in report.checkpoints] == [(2, "")]
+    assert not half.exists()
 
 
 def test_a_step_that_is_trained_again_replaces_its_export(tmp_path: Path) -> None:

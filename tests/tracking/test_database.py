@@ -13,14 +13,12 @@ from mlflow import MlflowClient
 from gopd_tracking.connection import connect
 
 MAKE = "import sys; from gopd_tracking.connection import connect; connect(sys.argv[1])"
-PARTS = (".mlflow.db.new", "mlflow.db")
-"""Where MLflow could be making its tables."""
 IN_THE_MIDDLE = "SELECT 1 FROM sqlite_master WHERE name = 'index_params_run_uuid'"
 """Made by one of MLflow's migrations, which cannot make it a second time."""
 
 
 def in_the_middle(folder: Path) -> bool:
-    for file in (folder / name for name in PARTS if (folder / name).exists()):
+    for file in (path for path in folder.glob("*mlflow.db*") if path.suffix != ".lock" and "-journal" not in path.name):
         with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(file)) as database:
             if database.execute(IN_THE_MIDDLE).fetchone():
                 return True

@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import re
+import uuid
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,10 +65,13 @@ def _make(file: Path) -> None:
     """A new database, whole or not at all: where MLflow is killed between two tables it never opens the file again."""
     from mlflow import MlflowClient
 
-    new = file.with_name(f".{file.name}.new")
-    for rest in (new, new.with_name(f"{new.name}-journal")):
+    for rest in file.parent.glob(f".{file.name}.new-*"):
         rest.unlink(missing_ok=True)
+    # A name for this try only: MLflow keeps its connections by address, also those to a file that is gone.
+    new = file.with_name(f".{file.name}.new-{uuid.uuid4().hex[:8]}")
     MlflowClient(tracking_uri=f"sqlite:///{new}", registry_uri=f"sqlite:///{new}")
+    for rest in file.parent.glob(f"{file.name}-*"):
+        rest.unlink(missing_ok=True)  # a journal of a file that was removed would be rolled into the new one
     new.replace(file)
 
 

@@ -6,7 +6,6 @@ that hangs. With `--summary` the end is written there too, whatever it is. It de
 """
 
 import faulthandler
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,7 +27,6 @@ from gopd_eval.shell.progress import Watch
 from gopd_eval.shell.stalls import StallGuard
 
 FAILED, UNREADABLE, STOPPED, PASSING = 1, 2, 3, 4
-STALL_SECONDS = 3600
 NOTE_LENGTH = 4000
 Work = Callable[[EvalRequest, Watch, int | None], Any]
 
@@ -49,13 +47,12 @@ def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Wor
 
         def stalled(seconds: float) -> None:
             faulthandler.dump_traceback()
-            error = _stall(seconds)
-            _record_failure(request, watch, name, str(error), error.reason, reports_failure)
-            summary.ended(summary_file, request.digest(), "failed", error.reason, str(error))
-            os._exit(PASSING)  # whatever hangs would hang an orderly end, too
+            said = _stall(seconds)
+            summary.ended(summary_file, request.digest(), "failed", said.reason, str(said))
+            _record_failure(request, watch, name, str(said), said.reason, reports_failure)
 
         guard: AbstractContextManager[object] = (
-            StallGuard(watch, stall_after, stalled) if stall_after else nullcontext()
+            StallGuard(watch, stall_after, stalled, PASSING) if stall_after else nullcontext()
         )
         try:
             with guard:
@@ -81,11 +78,11 @@ def _command(name: str, text: str, reports_failure: bool, load: Callable[[], Wor
         run = click.option("--subject", type=int, metavar="N", help="Only the subject of this index, from 0.")(run)
         run = click.option(
             "--stall-after",
-            type=click.IntRange(min=1),
-            default=STALL_SECONDS,
-            show_default=True,
+            type=click.IntRange(min=0),
+            default=0,
             metavar="SECONDS",
-            help="End when there was no sign of life for so long; four times as long while models are loaded.",
+            help="End when there was no sign of life for so long, four times as long while models are loaded. "
+            "Without it, whoever started the command watches its progress file.",
         )(run)
     run = click.option(
         "--summary", "summary_file", type=click.Path(path_type=Path), help="Write the ending there too, in 4096 bytes."

@@ -169,6 +169,10 @@ class _Session:
                 todo = sorted(
                     (s for s in samples if (s.problem, s.sample) not in done), key=lambda s: (s.problem, s.sample)
                 )
+                if todo and work.teacher.digest != work.source.digest:
+                    self._check_vocabularies(work, work.teacher)
+                    self._watch.at("loading", work.subject.name, work.task.name)
+                    self._pool.model(work.source), self._pool.model(work.teacher)
                 self._watch.at("generating", work.subject.name, work.task.name, len(samples), len(done))
                 for block in _blocks(todo):
                     totals = self._totals(work, work.teacher, block)

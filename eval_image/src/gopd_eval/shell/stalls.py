@@ -4,6 +4,7 @@ Decides when silence is a stall, and nothing else. Limits: it is a thread, so a 
 by nobody here; in a cluster the pod's own deadline ends it.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +17,19 @@ LOADING_FACTOR = 4
 """Models are fetched and loaded without a sign of life between; that takes longer than a step of an engine."""
 LONGEST_LOOK = 5.0
 """Seconds between two looks."""
+LAST_WORDS_SECONDS = 30.0
+"""For what is said about the end: whatever hangs may hang that, too, as a volume does."""
 
 
 class StallGuard:
-    """A context: while its body runs, `stalled(seconds)` is called once when there was no sign of life for so long."""
+    """A context that ends the process with `code` when its body gives no sign of life for `patience` seconds.
 
-    def __init__(self, watch: Watch, patience: float, stalled: Callable[[float], None]) -> None:
-        self._watch, self._patience, self._stalled = watch, patience, stalled
+    `last_words(seconds)` is called before, and not waited for longer than LAST_WORDS_SECONDS. The end is not orderly:
+    whatever hangs would hang an orderly one, too.
+    """
+
+    def __init__(self, watch: Watch, patience: float, last_words: Callable[[float], None], code: int) -> None:
+        self._watch, self._patience, self._last_words, self._code = watch, patience, last_words, code
         self._look = min(LONGEST_LOOK, patience / 4)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._guard, name="stall guard", daemon=True)
@@ -46,5 +53,12 @@ class StallGuard:
                 signs, silent = self._watch.signs, 0.0
             at = now
             if silent > self._patience * (LOADING_FACTOR if self._watch.phase == "loading" else 1):
-                self._stalled(silent)
-                return
+                self._end(silent)
+
+    def _end(self, silent: float) -> None:
+        saying = threading.Thread(target=self._last_words, args=(silent,), daemon=True)
+        try:
+            saying.start()
+            saying.join(LAST_WORDS_SECONDS)
+        finally:
+            os._exit(self._code)

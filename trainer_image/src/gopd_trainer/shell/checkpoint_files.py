@@ -59,6 +59,30 @@ def list_checkpoints(root: Path) -> list[Found]:
     return found
 
 
+def steps(root: Path) -> list[int]:
+    """The steps of which there is a checkpoint below `root`, whole or not."""
+    numbers = (folder.name.removeprefix(PREFIX) for folder in root.glob(f"{PREFIX}*"))
+    return sorted(int(number) for number in numbers if number.isdigit())
+
+
+def torn(root: Path) -> list[Path]:
+    """Checkpoints below `root` that were never sealed. A seal that cannot be read now is no reason to remove one."""
+    found = []
+    for folder in (root / f"{PREFIX}{step}" for step in steps(root)):
+        try:
+            (folder / SEAL).lstat()
+        except FileNotFoundError:
+            found.append(folder)
+        except OSError:
+            continue
+    return found
+
+
+def half_exports(root: Path) -> list[Path]:
+    """What a death in the middle of an export, or of its removal, leaves below `root`."""
+    return [*root.glob(".*.partial"), *root.glob(".*.old")]
+
+
 def whole_checkpoints(request: TrainRequest) -> list[Found]:
     """The checkpoints of a training on disk that it can go on from, by step."""
     world = request.pools.trainer_gpus_per_node * request.pools.trainer_nodes
@@ -83,26 +107,25 @@ def remove(root: Path, step: int) -> None:
 def export(checkpoint: Path, target: Path, dtype: str) -> str:
     """Put the checkpoint's Hugging Face folder at `target`, by links or copies; the digest of its weights.
 
-    `dtype` is written into config.json as the precision of the weights, which verl leaves at bfloat16. Does nothing
-    but compute the digest when `target` is there already: it is renamed to that name only when it is whole.
+    `dtype` is written into config.json as the precision of the weights, which verl leaves at bfloat16. An export that
+    is there is replaced: it was never told, or is of a training that this one does not go on from.
     """
-    if not target.exists():
-        source = checkpoint / EXPORTED
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial, copy_function=_link_or_copy)
-        _set_dtype(partial / "config.json", dtype)
-        partial.rename(target)
+    _withdraw(target)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(checkpoint / EXPORTED, partial, copy_function=_link_or_copy)
+    _set_dtype(partial / "config.json", dtype)
+    partial.rename(target)
     return digest(target)
 
 
-def withdraw(target: Path) -> None:
+def _withdraw(target: Path) -> None:
     """Take an export away, if there is one; one that is half removed is never at its name."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _link_or_copy(source: str, target: str) -> None:

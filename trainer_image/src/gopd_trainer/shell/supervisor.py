@@ -82,12 +82,12 @@ class Supervisor:
 
     def _train(self) -> int | None:
         """Start the training and see it to its end; its exit code, None when it had to be killed."""
-        before = self._prepare()
+        self._prepare()
         self.tracker = Tracker.attach(self.request.tracking, self.request.job.uid, Path(self.request.paths.spool))
         self.tracker.params(parameters(self.request))
         self.tracker.tags(tags(self.request, self.digest))
         self.tracker.artifact("train-request.json", self.request.to_json())
-        for event in before.untold_steps:
+        for event in leftovers.written_steps(self.request, say):
             self.tracker.metrics(event["step"], event["metrics"])
         self.record.unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,13 +106,12 @@ class Supervisor:
         say("stopped (Superseded): a newer attempt of this training has begun")
         return EXIT["stopped"]
 
-    def _prepare(self) -> leftovers.Leftovers:
+    def _prepare(self) -> None:
         """Clear up after the attempt before, and take over what it told."""
         leftovers.clear(self.request.paths)
-        before = leftovers.read(self.request.paths, say)
-        self.progress = self.progress.model_copy(update={"checkpoints": before.checkpoints})
+        told = leftovers.told_checkpoints(self.request.paths, say)
+        self.progress = self.progress.model_copy(update={"checkpoints": told})
         self._write_progress()
-        return before
 
     def _asked_to_stop(self, number: int, _: Any) -> None:
         self.signals += 1
@@ -162,15 +161,13 @@ class Supervisor:
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["kind"]
         if kind == "resumed":
-            self._update(phase="training", step=event["step"], resumed_from=event["step"], total_steps=event["total"])
-            say(f"training from step {event['step']} to {event['total']}")
-            self._untold_checkpoints(event["step"])
+            self._goes_on(event["step"], event["total"])
         elif kind == "step":
             self._step(event)
         elif kind == "saving":
             self._update(phase="saving")
         elif kind == "checkpoint":
-            self._checkpoint(event["step"], Path(event["path"]), new=True)
+            self._checkpoint(event["step"], Path(event["path"]))
         elif kind == "failed":
             self.failure = (event["reason"], event["message"])
         else:
@@ -193,21 +190,20 @@ class Supervisor:
         words = [f"{name} {metrics[key]:.4g}" for name, key in shown.items() if key in metrics]
         say(f"step {event['step']}/{event['total']}: {', '.join(words)}")
 
-    def _untold_checkpoints(self, newest: int) -> None:
-        """Export what was sealed up to the step that training goes on from and whose supervisor died before it did."""
-        told = {one.step for one in self.progress.checkpoints}
-        for found in checkpoint_files.whole_checkpoints(self.request) if newest else []:
-            if found.step <= newest and found.step not in told:
-                self._checkpoint(found.step, Path(found.path), new=False)
+    def _goes_on(self, step: int, total: int) -> None:
+        """Training begins after `step`. What was saved up to it and never told is exported; later ones come again."""
+        told = [one for one in self.progress.checkpoints if one.step <= step]
+        self._update(phase="training", step=step, resumed_from=step, total_steps=total, checkpoints=told)
+        say(f"training from step {step} to {total}")
+        for found in checkpoint_files.whole_checkpoints(self.request) if step else []:
+            if found.step <= step and found.step not in {one.step for one in told}:
+                self._checkpoint(found.step, Path(found.path))
 
-    def _checkpoint(self, step: int, folder: Path, *, new: bool) -> None:
+    def _checkpoint(self, step: int, folder: Path) -> None:
         target = Path(self.request.paths.exports) / f"step-{step}"
-        if new:  # an export that is there is of a training that this one did not go on from
-            checkpoint_files.withdraw(target)
         digest = checkpoint_files.export(folder, target, self.request.student.master_dtype)
         root = Path(self.request.paths.checkpoints)
-        listed = [found.step for found in checkpoint_files.list_checkpoints(root)]
-        removed = to_remove(listed, self.request.checkpoints.keep, step)
+        removed = to_remove(checkpoint_files.steps(root), self.request.checkpoints.keep, step)
         for old in removed:
             checkpoint_files.remove(root, old)
         saved = SavedCheckpoint(step=step, path=str(folder), export=str(target), digest=digest)
