@@ -70,8 +70,8 @@ def _make(file: Path) -> None:
     # A name for this try only: MLflow keeps its connections by address, also those to a file that is gone.
     new = file.with_name(f".{file.name}.new-{uuid.uuid4().hex[:8]}")
     MlflowClient(tracking_uri=f"sqlite:///{new}", registry_uri=f"sqlite:///{new}")
-    for rest in file.parent.glob(f"{file.name}-*"):
-        rest.unlink(missing_ok=True)  # a journal of a file that was removed would be rolled into the new one
+    for kind in ("journal", "wal", "shm"):  # of a file that was removed: they would be rolled into the new one
+        file.with_name(f"{file.name}-{kind}").unlink(missing_ok=True)
     new.replace(file)
 
 
