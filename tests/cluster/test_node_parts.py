@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
-from tests.cluster.node import archive, preflight
+from tests.cluster.node import archive, leaving, preflight
 from tests.cluster.node.daemons import Daemon, eventually, started
 from tests.cluster.node.place import Place
 
@@ -80,3 +81,25 @@ def test_a_machine_without_the_packages_is_told_the_command(monkeypatch: pytest.
 def test_a_node_that_is_there_is_not_made_twice(tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
     assert any("make cluster-down" in fault for fault in preflight.taken(Place(tmp_path / "node")))
+
+
+def test_groups_that_go_while_they_are_looked_through_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "stays").mkdir()
+    (tmp_path / "stays" / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            for number in range(20):
+                (tmp_path / f"pod{number}" / "container").mkdir(parents=True)
+            for number in range(20):
+                (tmp_path / f"pod{number}" / "container").rmdir()
+                (tmp_path / f"pod{number}").rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert all(leaving.processes_of([tmp_path]) == [os.getpid()] for _ in range(300))
+    finally:
+        done.set()
+        thread.join()

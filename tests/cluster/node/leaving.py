@@ -88,9 +88,9 @@ def processes_of(found_groups: Sequence[Path]) -> list[int]:
     """Processes that run in cgroups or below them."""
     found: set[int] = set()
     for group in found_groups:
-        for path in group.rglob("cgroup.procs"):
+        for folder, _, _ in os.walk(group):  # passes over what goes while it looks, which rglob does not
             try:
-                found |= {int(line) for line in path.read_text().split()}
+                found |= {int(line) for line in Path(folder, "cgroup.procs").read_text().split()}
             except OSError:  # the group went meanwhile, or holds threads only
                 continue
     return sorted(pid for pid in found if started(pid))
@@ -177,9 +177,8 @@ def make_groups() -> None:
 
 def remove_group(group: Path) -> None:
     """Remove a cgroup with those below it, unless something still runs in them when time is up."""
-    folders = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-    for folder in [*folders, group]:
-        eventually(lambda folder=folder: removed(folder), 2.0)  # type: ignore[misc]
+    for folder, _, _ in os.walk(group, topdown=False):
+        eventually(lambda folder=folder: removed(Path(folder)), 2.0)  # type: ignore[misc]
 
 
 def removed(folder: Path) -> bool:
