@@ -39,4 +39,4 @@ def test_short_naps_between_work_count_as_time(arena: Arena) -> None:
     (ended,) = arena.grader.pool.do([steps()])
     assert ended
     assert ended.how == "timeout"
-    assert ended.cpu < 0.9, "of the second, some was sleep: without it, processor time would have ended the program"
+    assert ended.cpu < 0.6, "of the second, most was sleep"

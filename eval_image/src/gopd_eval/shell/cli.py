@@ -113,7 +113,9 @@ def _read_request(path: Path, summary_file: Path | None) -> EvalRequest:
 
 def _stall(seconds: float) -> EvaluationError:
     fault = f"no sign of life for {seconds:.0f} s"
-    remedy = "the lines above say where each thread stood; where the machine is only slow, set a smaller one"
+    remedy = (
+        "see above where each thread stood; where the machine is only slow, set a smaller one or have more patience"
+    )
     return EvaluationError("sampling.batchSize", fault, remedy, "Stalled", passing=True)
 
 

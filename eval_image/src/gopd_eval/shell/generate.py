@@ -172,7 +172,8 @@ class _Session:
                 if todo and work.teacher.digest != work.source.digest:
                     self._check_vocabularies(work, work.teacher)
                     self._watch.at("loading", work.subject.name, work.task.name)
-                    self._pool.model(work.source), self._pool.model(work.teacher)
+                    for source in (work.source, work.teacher):
+                        self._pool.model(source)
                 self._watch.at("generating", work.subject.name, work.task.name, len(samples), len(done))
                 for block in _blocks(todo):
                     totals = self._totals(work, work.teacher, block)
@@ -185,7 +186,6 @@ class _Session:
             return [0.0] * len(samples)  # a model does not diverge from itself
         from gopd_eval.shell.divergence import answer_divergences
 
-        self._check_vocabularies(work, teacher)
         prompts = self._prompts(work)
         answers = [(prompts[sample.problem], sample.tokens) for sample in samples]
         subject_model, teacher_model = self._pool.model(work.source), self._pool.model(teacher)

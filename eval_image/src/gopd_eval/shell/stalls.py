@@ -1,7 +1,7 @@
 """Ends a command that gives no sign of life: whoever hangs in an engine, in a collective or on a mount cannot do it.
 
-Decides when silence is a stall, and nothing else. Limits: it is a thread, so a hang that holds Python's lock is seen
-by nobody here; in a cluster the pod's own deadline ends it.
+Decides when silence is a stall, and ends the process; what is said about it is the command's. Limits: it is a thread,
+so a hang that holds Python's lock is seen by nobody here; in a cluster the pod's own deadline ends it.
 """
 
 import os

@@ -16,6 +16,8 @@ from typing import Any
 NAME = "events.jsonl"
 FAILURES = "failed-samples.jsonl"
 """Beside the events: one line for each sample whose generation or scoring failed."""
+STOP = "stop"
+"""Beside the events, the other way round: a file that asks the training to save and end."""
 
 
 def write(file_path: Path, kind: str, /, **fields: Any) -> None:

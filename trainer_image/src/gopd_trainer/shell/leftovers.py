@@ -14,9 +14,6 @@ from gopd_api.reports import Progress, SavedCheckpoint
 from gopd_api.requests import TrainPaths, TrainRequest
 from gopd_trainer.shell import checkpoint_files, events, processes
 
-STOP = "stop"
-"""File in the scratch folder that asks the training to save and end."""
-
 
 def clear(paths: TrainPaths) -> None:
     """Make the job's folders; end and remove what holds memory, ports or disk and is of no use."""
@@ -25,7 +22,7 @@ def clear(paths: TrainPaths) -> None:
     processes.end(paths.scratch)
     for rest in (*checkpoint_files.torn(Path(paths.checkpoints)), *checkpoint_files.half_exports(Path(paths.exports))):
         shutil.rmtree(rest, ignore_errors=True)
-    for name in (events.FAILURES, STOP):
+    for name in (events.FAILURES, events.STOP):
         Path(paths.scratch, name).unlink(missing_ok=True)
 
 

@@ -124,7 +124,7 @@ class Supervisor:
     def _ask_to_save(self) -> None:
         """Have the training save and end; where it cannot be asked it is ended with what is saved."""
         try:
-            (self.scratch / leftovers.STOP).touch()
+            (self.scratch / events.STOP).touch()
         except OSError as error:
             say(f"the training cannot be asked to save ({error}): ending")
             self.kill_asked = True
@@ -175,9 +175,6 @@ class Supervisor:
 
     def _step(self, event: dict[str, Any]) -> None:
         metrics = event["metrics"]
-        self.tracker.metrics(
-            event["step"], metrics
-        )  # before the progress, from which the next attempt sees what is told
         before, seconds = self.progress.seconds_per_step, metrics.get("perf/seconds_step", 0.0)
         self._update(
             phase="training",
@@ -186,6 +183,7 @@ class Supervisor:
             metrics=metrics,
             seconds_per_step=seconds if before is None else 0.7 * before + 0.3 * seconds,
         )
+        self.tracker.metrics(event["step"], metrics)
         shown = {"KL to teacher": "kl/teacher", "loss": "train/loss", "s": "perf/seconds_step"}
         words = [f"{name} {metrics[key]:.4g}" for name, key in shown.items() if key in metrics]
         say(f"step {event['step']}/{event['total']}: {', '.join(words)}")
@@ -209,6 +207,7 @@ class Supervisor:
         saved = SavedCheckpoint(step=step, path=str(folder), export=str(target), digest=digest)
         kept = [one for one in self.progress.checkpoints if one.step != step]
         kept = [one.model_copy(update={"path": ""}) if one.step in removed else one for one in kept]
+        # Before the progress, from which the next attempt reads what has been told.
         self.tracker.checkpoint(step, folder, target, digest, {})
         self._update(phase="training", checkpoints=sorted([*kept, saved], key=lambda one: one.step))
         say(f"checkpoint of step {step}: {target}")

@@ -20,7 +20,6 @@ from gopd_trainer.core.errors import TooManyFailedSamples
 from gopd_trainer.core.metrics import rollout_metrics, step_metrics, timing_metrics
 from gopd_trainer.core.options import TRAINER_MODE
 from gopd_trainer.shell import checkpoint_files, events
-from gopd_trainer.shell.leftovers import STOP
 
 POLL_SECONDS = 0.05
 ROLLOUT_EVENT_SECONDS = 5.0
@@ -107,7 +106,7 @@ class GopdTrainer(PPOTrainerSync):
             train_batch_size=self.config.data.train_batch_size,
             gen_batch_size=1,
             sync_refill_failed_groups=True,
-            stop=self.scratch / STOP,
+            stop=self.scratch / events.STOP,
             failed_share=self.config.gopd.failed_samples_share,
             failures=self.scratch / events.FAILURES,
         )
@@ -145,7 +144,7 @@ class GopdTrainer(PPOTrainerSync):
 
     def on_step_end(self) -> None:
         """Weights go to the rollout engine, unless this was the last step or a stop was asked for."""
-        if (self.scratch / STOP).exists() and self.global_steps < self.total_training_steps:
+        if (self.scratch / events.STOP).exists() and self.global_steps < self.total_training_steps:
             if self.saved_step != self.global_steps:
                 with marked_timer("save_checkpoint", self.timing_raw):
                     self._save_checkpoint()
